@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Makes the vectors beside it. `make.py` writes them, `make.py --check` compares.
+
+It shares no code with the implementations that read the vectors. Only the standard library.
+"""
+import csv
+import hashlib
+import json
+import pathlib
+import sys
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import frames_vectors  # noqa: E402
+import names_vectors  # noqa: E402
+import statements_vectors  # noqa: E402
+import ten_messages  # noqa: E402
+
+REGISTRIES = HERE.parent.parent / "spec" / "registries"
+
+
+def registry(name):
+    with open(REGISTRIES / f"{name}.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def finish(vectors):
+    """Adds the count, and makes sure that the file is what README.md says."""
+    seen = set()
+    flags = set(vectors["flags"])
+    used = set()
+    for group in vectors["groups"]:
+        for case in group["cases"]:
+            if case["id"] in seen:
+                raise SystemExit(f"{vectors['vectors']}: id {case['id']} twice")
+            seen.add(case["id"])
+            if case["result"] not in ("valid", "invalid", "acceptable"):
+                raise SystemExit(f"{vectors['vectors']}: {case['id']}: {case['result']}")
+            if not case["req"]:
+                raise SystemExit(f"{vectors['vectors']}: {case['id']} names no requirement")
+            if case["result"] == "acceptable" and not case["flags"]:
+                raise SystemExit(f"{vectors['vectors']}: {case['id']}: acceptable needs a flag")
+            used |= set(case["flags"])
+    if used != flags:
+        raise SystemExit(f"{vectors['vectors']}: flags {sorted(used ^ flags)}")
+    head = {
+        "vectors": vectors["vectors"],
+        "spec": "v1",
+        "generator": "conformance/vectors/make.py",
+        "format": 1,
+        "count": len(seen),
+    }
+    return head | {key: value for key, value in vectors.items() if key != "vectors"}
+
+
+def all_files():
+    words = {
+        "adjectives": [row["word"] for row in registry("alias-adjectives")],
+        "nouns": [row["word"] for row in registry("alias-nouns")],
+    }
+    reserved = [row["name"] for row in registry("reserved-names")]
+    made = [
+        names_vectors.names(reserved),
+        names_vectors.aliases(words),
+        names_vectors.peer_ids(),
+        statements_vectors.statements(),
+        frames_vectors.frames(registry("frame-types")),
+    ]
+    files = {vectors["vectors"] + ".json": finish(vectors) for vectors in made}
+    files["ten-messages.json"] = ten_messages.ten_messages(words)
+    return {name: json.dumps(data, indent=1, ensure_ascii=True) + "\n" for name, data in files.items()}
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    if sys.argv[1:] and not check:
+        raise SystemExit(__doc__)
+    stale = []
+    for name, text in all_files().items():
+        path = HERE / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote conformance/vectors/{name} ({hashlib.sha256(text.encode()).hexdigest()[:12]})")
+    if check and stale:
+        raise SystemExit("stale: " + " ".join(stale) + ": run conformance/vectors/make.py")
+
+
+if __name__ == "__main__":
+    main()

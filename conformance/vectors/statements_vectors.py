@@ -1,0 +1,297 @@
+"""statements.json: signatures, registrations, revocations and visits; spec/v1/identity.md."""
+import hashlib
+
+import ed25519
+import wire
+from names_vectors import case, key
+
+REGISTRATION, VISIT, REVOKE = "p2claw/v1 registration", "p2claw/v1 visit", "p2claw/v1 revoke"
+NOW = 1_795_219_200_000  # 2026-11-21T00:00:00Z
+DOMAIN, ALIAS = "coord.example.net", "honeyed-marble-4155"
+
+
+def digest(text):
+    return hashlib.sha256(b"p2claw vector: " + text.encode()).digest()
+
+
+def signed(seed, context, statement):
+    return ed25519.sign(seed, context.encode() + b"\0" + statement)
+
+
+def registration(public_key, nonce, version=1, domain=DOMAIN, issued=NOW, extra=b""):
+    return wire.message((1, version), (2, public_key), (3, domain), (4, nonce), (5, issued)) + extra
+
+
+def visit_statement(public_key, version=1, session=None, alias=ALIAS, nonce=None, visitor=None, agent=None,
+                    expires=NOW + 60_000, extra=b""):
+    return wire.message(
+        (1, version), (2, digest("session")[:16] if session is None else session), (3, alias),
+        (4, digest("visitor nonce") if nonce is None else nonce),
+        (5, digest("visitor certificate") if visitor is None else visitor),
+        (6, digest("agent certificate") if agent is None else agent), (7, expires), (8, public_key)) + extra
+
+
+def forge(public_key, message):
+    """A signature under a key of small order that plain verification accepts, made without any secret."""
+    point = ed25519.decompress(public_key)
+    order = next(n for n in (1, 2, 4, 8) if ed25519.equal(ed25519.multiply(n, point), ed25519.NEUTRAL))
+    for s in range(1, 1000):
+        r = ed25519.compress(ed25519.multiply(s, ed25519.BASE))
+        if ed25519.challenge(r, public_key, message) % order == 0:
+            signature = r + s.to_bytes(32, "little")
+            assert ed25519.verify(public_key, message, signature)
+            return signature
+    raise AssertionError
+
+
+def plus_l(signature):
+    s = int.from_bytes(signature[32:], "little") + ed25519.L
+    return signature[:32] + s.to_bytes(32, "little")
+
+
+def flipped(data, index=0, bit=1):
+    return data[:index] + bytes([data[index] ^ bit]) + data[index + 1:]
+
+
+def signatures():
+    seed, public_key = key("one")
+    other = key("two")[1]
+    text = b"what was signed"
+    good = signed(seed, VISIT, text)
+    over = VISIT.encode() + b"\0" + text
+
+    def one(name, comment, result, req, flags=(), context=VISIT, pk=public_key, message=text, signature=good):
+        full = context.encode() + b"\0" + message
+        assert ed25519.verify_strict(pk, full, signature) == (result == "valid"), name
+        return case("signature/" + name, comment,
+                    {"public_key": pk.hex(), "context": context, "message": message.hex(), "signature": signature.hex()},
+                    result, req, flags)
+
+    cases = [
+        one("plain", "", "valid", ["IDN-004"]),
+        one("empty-message", "", "valid", ["IDN-004"], message=b"", signature=signed(seed, VISIT, b"")),
+        one("registration-context", "", "valid", ["IDN-004"], context=REGISTRATION, signature=signed(seed, REGISTRATION, text)),
+        one("other-context", "signed for a registration, checked for a visit", "invalid", ["IDN-006"],
+            signature=signed(seed, REGISTRATION, text)),
+        one("no-context", "signed without any context", "invalid", ["IDN-004"], signature=ed25519.sign(seed, text)),
+        one("no-zero-byte", "context and message joined without the zero byte", "invalid", ["IDN-004"],
+            signature=ed25519.sign(seed, VISIT.encode() + text)),
+        one("context-of-v2", "another version", "invalid", ["IDN-006"], signature=signed(seed, "p2claw/v2 visit", text)),
+        one("prehashed", "a signature over the SHA-512 of the bytes", "invalid", ["IDN-004"],
+            signature=ed25519.sign(seed, hashlib.sha512(over).digest())),
+        one("other-message", "", "invalid", ["IDN-004"], message=text + b"!"),
+        one("other-key", "", "invalid", ["IDN-004"], pk=other),
+        one("flipped-r", "one bit of R", "invalid", ["IDN-004"], signature=flipped(good, 3)),
+        one("flipped-s", "one bit of S", "invalid", ["IDN-004"], signature=flipped(good, 35)),
+        one("zero", "64 zero bytes", "invalid", ["IDN-007"], signature=bytes(64)),
+        one("63-bytes", "", "invalid", ["IDN-007"], signature=good[:63]),
+        one("65-bytes", "", "invalid", ["IDN-007"], signature=good + b"\0"),
+        one("empty", "", "invalid", ["IDN-007"], signature=b""),
+        one("key-of-31-bytes", "", "invalid", ["IDN-007"], pk=public_key[:31]),
+        one("key-of-33-bytes", "", "invalid", ["IDN-007"], pk=public_key + b"\0"),
+        one("s-plus-l", "S + L: plain arithmetic accepts it", "invalid", ["IDN-007"], ["LargeS"], signature=plus_l(good)),
+        one("s-is-l", "S = L", "invalid", ["IDN-007"], ["LargeS"],
+            signature=good[:32] + ed25519.L.to_bytes(32, "little")),
+    ]
+    assert ed25519.verify(public_key, over, plus_l(good), check_s=False)
+    y = next(y for y in range(2, 100) if ed25519.decompress(y.to_bytes(32, "little")) is None)
+    cases.append(one("key-not-on-curve", f"y = {y}", "invalid", ["IDN-007"], pk=y.to_bytes(32, "little")))
+    canonical, others = ed25519.small_order_encodings()
+    for index, encoding in enumerate(canonical + others):
+        kind = "SmallOrder" if index < len(canonical) else "SmallOrderNonCanonical"
+        cases.append(one(f"small-order-{encoding[:2].hex()}-{encoding[31:].hex()}",
+                         "a key of small order; plain verification accepts this signature, made without a secret",
+                         "invalid", ["IDN-007"], [kind], pk=encoding, signature=forge(encoding, over)))
+    # S = k * a makes R the neutral element.
+    neutral = ed25519.compress(ed25519.NEUTRAL)
+    s = ed25519.challenge(neutral, public_key, over) * ed25519.scalar(seed) % ed25519.L
+    small_r = neutral + s.to_bytes(32, "little")
+    assert ed25519.verify(public_key, over, small_r)
+    cases.append(one("small-order-r", "R is the neutral element; only the owner of the key can make this",
+                     "acceptable", ["IDN-008"], ["SmallOrderR"], signature=small_r))
+    return {"type": "signature", "comment": "Ed25519 over context, zero byte, message; all but `context` in hex.",
+            "cases": cases}
+
+
+def registrations():
+    seed, public_key = key("one")
+    nonce = digest("challenge nonce")
+    neutral = ed25519.small_order_encodings()[0][2]
+
+    def one(name, comment, result, statement=None, signature=None, check=None, req=("IDN-011",), now=NOW, flags=()):
+        statement = registration(public_key, nonce) if statement is None else statement
+        signature = signed(seed, REGISTRATION, statement) if signature is None else signature
+        return case("registration/" + name, comment,
+                    {"domain": DOMAIN, "nonce": nonce.hex(), "now_ms": now, "statement": statement.hex(),
+                     "signature": signature.hex()},
+                    result, req, flags, **({"code": check} if check else {"public_key": public_key.hex()}))
+
+    def of(**given):
+        return registration(public_key, given.pop("nonce", nonce), **given)
+
+    honest = of()
+    small = registration(neutral, nonce)
+    cases = [
+        one("plain", "", "valid"),
+        one("clock-60-s-behind", "the agent's clock is 60 s behind", "valid", of(issued=NOW - 60_000)),
+        one("clock-60-s-ahead", "the agent's clock is 60 s ahead", "valid", of(issued=NOW + 60_000)),
+        one("unknown-field", "field 99 is ignored, and signed like the rest", "valid",
+            of(extra=wire.message((99, "later"))), req=["IDN-005", "VER-013"]),
+        one("other-field-order", "no order of fields is required; the bytes are checked as they came", "valid",
+            wire.message((5, NOW), (4, nonce), (3, DOMAIN), (2, public_key), (1, 1)), req=["IDN-005"]),
+        one("re-encoded", "signed in one order of fields, sent in another", "invalid", honest,
+            signed(seed, REGISTRATION, wire.message((5, NOW), (4, nonce), (3, DOMAIN), (2, public_key), (1, 1))),
+            "BAD_SIGNATURE", ["IDN-005"]),
+        one("visit-context", "", "invalid", honest, signed(seed, VISIT, honest), "BAD_SIGNATURE", ["IDN-006"]),
+        one("revoke-context", "the same message, signed for another purpose", "invalid", honest,
+            signed(seed, REVOKE, honest), "BAD_SIGNATURE", ["IDN-006"]),
+        one("other-signer", "", "invalid", honest, signed(key("two")[0], REGISTRATION, honest), "BAD_SIGNATURE"),
+        one("small-order-key", "plain verification accepts this signature", "invalid", small,
+            forge(neutral, REGISTRATION.encode() + b"\0" + small), "BAD_SIGNATURE", ["IDN-007"], flags=["SmallOrder"]),
+        one("s-plus-l", "", "invalid", honest, plus_l(signed(seed, REGISTRATION, honest)), "BAD_SIGNATURE",
+            ["IDN-007"], flags=["LargeS"]),
+        one("no-key", "", "invalid", of_nothing := wire.message((1, 1), (3, DOMAIN), (4, nonce), (5, NOW)),
+            signed(seed, REGISTRATION, of_nothing), "BAD_SIGNATURE", ["IDN-007"]),
+        one("version-2", "", "invalid", of(version=2), check="VERSION"),
+        one("version-0", "the field is left out", "invalid", of(version=0), check="VERSION"),
+        one("other-domain", "", "invalid", of(domain="coord.example.org"), check="WRONG_DOMAIN"),
+        one("no-domain", "", "invalid", of(domain=""), check="WRONG_DOMAIN"),
+        one("other-nonce", "a registration of another link, replayed", "invalid", of(nonce=digest("older nonce")),
+            check="STALE"),
+        one("short-nonce", "the first 31 bytes", "invalid", of(nonce=nonce[:31]), check="STALE"),
+        one("too-old", "60.001 s", "invalid", of(issued=NOW - 60_001), check="STALE"),
+        one("too-new", "60.001 s", "invalid", of(issued=NOW + 60_001), check="STALE"),
+        one("negative-time", "", "invalid", of(issued=-1), check="STALE"),
+        one("order-domain-before-nonce", "domain and nonce are both wrong", "invalid",
+            of(domain="coord.example.org", nonce=digest("older nonce")), check="WRONG_DOMAIN"),
+    ]
+    return {"type": "registration",
+            "comment": "coord's checks of a Hello; `domain` and `nonce` are those of its Challenge, `now_ms` its clock. "
+                       "`code` is the signal code of the answer.",
+            "cases": cases}
+
+
+def revocations():
+    seed, public_key = key("one")
+    nonce = digest("challenge nonce")
+    statement = registration(public_key, nonce)
+
+    def one(name, comment, result, signature, **rest):
+        return case("revoke/" + name, comment,
+                    {"domain": DOMAIN, "nonce": nonce.hex(), "now_ms": NOW, "statement": statement.hex(),
+                     "signature": signature.hex()}, result, ["IDN-006"], **rest)
+
+    return {"type": "revoke", "comment": "like `registration`, under the context of Revoke.", "cases": [
+        one("plain", "", "valid", signed(seed, REVOKE, statement), public_key=public_key.hex()),
+        one("registration-context", "a registration cannot be turned into a revocation", "invalid",
+            signed(seed, REGISTRATION, statement), code="BAD_SIGNATURE"),
+    ]}
+
+
+def visits():
+    seed, public_key = key("one")
+    other_seed, other_key = key("two")
+    visitor, agent = digest("visitor certificate"), digest("agent certificate")
+    line = wire.fingerprint_line
+    neutral = ed25519.small_order_encodings()[0][2]
+    honest = visit_statement(public_key)
+    pin, other_pin = wire.zbase32(public_key), wire.zbase32(other_key)
+
+    def one(name, comment, result, statement=None, signature=None, check=None, req=("IDN-017",), fingerprints=None,
+            session_level=(), pins=(), now=NOW, signer=seed, flags=(), pk=public_key):
+        statement = honest if statement is None else statement
+        signature = signed(signer, VISIT, statement) if signature is None else signature
+        answer = wire.sdp("answer", [line(agent)] if fingerprints is None else fingerprints, session_level=session_level)
+        given = {"alias": ALIAS, "pins": list(pins), "nonce": digest("visitor nonce").hex(),
+                 "visitor_fingerprint": visitor.hex(), "answer_sdp": answer, "now_ms": now,
+                 "statement": statement.hex(), "signature": signature.hex()}
+        return case("visit/" + name, comment, given, result, req, flags,
+                    **({"check": check} if check else {"public_key": pk.hex()}))
+
+    def of(**given):
+        return visit_statement(public_key, **given)
+
+    small = visit_statement(neutral)
+    by_other = visit_statement(other_key)
+    cases = [
+        one("plain", "no pin", "valid"),
+        one("pinned", "", "valid", pins=[pin], req=["IDN-017", "IDN-019"]),
+        one("two-pins", "fragment and stored pin are the same", "valid", pins=[pin, pin], req=["IDN-019", "IDN-020"]),
+        one("unknown-field", "field 99 is ignored, and signed like the rest", "valid",
+            of(extra=wire.message((99, "later"))), req=["IDN-005", "VER-013"]),
+        one("fingerprint-at-both-levels", "the same one for the session and for the section", "valid",
+            session_level=[line(agent)], req=["IDN-017", "RTC-008"]),
+        one("expires-after-119.999-s", "", "valid", of(expires=NOW + 119_999)),
+        one("expires-after-120-s", "the latest", "valid", of(expires=NOW + 120_000)),
+        one("expired-59.999-s-ago", "within the allowance for clocks", "valid", of(expires=NOW - 59_999)),
+        one("expired-60-s-ago", "", "invalid", of(expires=NOW - 60_000), check="EXPIRED"),
+        one("expires-after-120.001-s", "too far ahead", "invalid", of(expires=NOW + 120_001), check="EXPIRED"),
+        one("no-expiry", "", "invalid", of(expires=0), check="EXPIRED"),
+        one("registration-context", "", "invalid", signature=signed(seed, REGISTRATION, honest), check="BAD_SIGNATURE",
+            req=["IDN-006"]),
+        one("no-context", "", "invalid", signature=ed25519.sign(seed, honest), check="BAD_SIGNATURE", req=["IDN-004"]),
+        one("flipped-statement", "one bit changed after signing", "invalid", flipped(honest, 40),
+            signed(seed, VISIT, honest), "BAD_SIGNATURE", ["IDN-005"]),
+        one("other-signer", "names one key, signed by another", "invalid", signer=other_seed, check="BAD_SIGNATURE"),
+        one("no-signature", "", "invalid", signature=b"", check="BAD_SIGNATURE", req=["IDN-007"]),
+        one("empty-statement", "", "invalid", b"", check="BAD_SIGNATURE", req=["IDN-007"]),
+        one("not-protobuf", "", "invalid", b"\xff\xff\xff", check="BAD_SIGNATURE", req=["IDN-007"]),
+        one("small-order-key", "plain verification accepts this signature, and nobody needs a secret for it", "invalid",
+            small, forge(neutral, VISIT.encode() + b"\0" + small), "BAD_SIGNATURE", ["IDN-007"], flags=["SmallOrder"]),
+        one("s-plus-l", "", "invalid", signature=plus_l(signed(seed, VISIT, honest)), check="BAD_SIGNATURE",
+            req=["IDN-007"], flags=["LargeS"]),
+        one("unpinned-other-key", "first visit: another key is taken, and pinned", "valid", by_other,
+            signer=other_seed, req=["IDN-020"], pk=other_key),
+        one("other-key", "a proper statement by another key than the pinned one", "invalid", by_other, signer=other_seed,
+            pins=[pin], check="WRONG_KEY", req=["IDN-017", "IDN-019"]),
+        one("pins-differ", "the fragment names one key, the stored pin another", "invalid", pins=[pin, other_pin],
+            check="WRONG_KEY"),
+        one("malformed-pin", "the fragment is no peer id", "invalid", pins=[pin[:-1]], check="WRONG_KEY", req=["IDN-019"]),
+        one("version-2", "", "invalid", of(version=2), check="VERSION"),
+        one("version-0", "the field is left out", "invalid", of(version=0), check="VERSION"),
+        one("other-alias", "", "invalid", of(alias="silent-river-0001"), check="WRONG_ALIAS"),
+        one("alias-upper-case", "", "invalid", of(alias=ALIAS.title()), check="WRONG_ALIAS"),
+        one("no-alias", "", "invalid", of(alias=""), check="WRONG_ALIAS"),
+        one("other-nonce", "an answer to an earlier visit, replayed", "invalid", of(nonce=digest("older nonce")),
+            check="WRONG_NONCE"),
+        one("short-nonce", "the first 31 bytes", "invalid", of(nonce=digest("visitor nonce")[:31]), check="WRONG_NONCE"),
+        one("other-visitor-fingerprint", "somebody else's certificate stands in for the visitor's", "invalid",
+            of(visitor=digest("another certificate")), check="WRONG_VISITOR_FINGERPRINT"),
+        one("fingerprints-swapped", "", "invalid", of(visitor=agent, agent=visitor), check="WRONG_VISITOR_FINGERPRINT"),
+        one("other-agent-fingerprint", "the SDP names a certificate that was not signed", "invalid",
+            fingerprints=[line(digest("another certificate"))], check="WRONG_AGENT_FINGERPRINT"),
+        one("two-fingerprints", "the signed one first, then another", "invalid",
+            fingerprints=[line(agent), line(digest("another certificate"))], check="WRONG_AGENT_FINGERPRINT",
+            req=["IDN-017", "RTC-008"]),
+        one("two-fingerprints-levels", "another one for the session, the signed one for the section", "invalid",
+            session_level=[line(digest("another certificate"))], check="WRONG_AGENT_FINGERPRINT",
+            req=["IDN-017", "RTC-008"]),
+        one("sha-1-beside", "a second line with another hash", "invalid",
+            fingerprints=[line(agent), line(agent[:20], "sha-1")], check="WRONG_AGENT_FINGERPRINT",
+            req=["IDN-017", "RTC-008"]),
+        one("sha-1-only", "", "invalid", fingerprints=[line(agent[:20], "sha-1")], check="WRONG_AGENT_FINGERPRINT"),
+        one("no-fingerprint", "", "invalid", fingerprints=[], check="WRONG_AGENT_FINGERPRINT"),
+        one("order-key-before-nonce", "another key and another nonce", "invalid",
+            visit_statement(other_key, nonce=digest("older nonce")), signer=other_seed, pins=[pin], check="WRONG_KEY"),
+        one("order-nonce-before-expiry", "an old answer, replayed after its time", "invalid",
+            of(nonce=digest("older nonce"), expires=NOW - 3_600_000), check="WRONG_NONCE"),
+    ]
+    return {"type": "visit",
+            "comment": "the visitor's checks of a VisitAnswer, in the order of identity.md. `pins` are all keys that it "
+                       "holds for the origin, as peer ids. `check` is the first that fails; "
+                       "with `valid`, `public_key` is the key to pin.",
+            "cases": cases}
+
+
+def statements():
+    return {
+        "vectors": "statements",
+        "flags": {
+            "LargeS": "S is not below the order of the group (IDN-007)",
+            "SmallOrder": "the public key is a point of small order (IDN-007)",
+            "SmallOrderNonCanonical": "the same, in an encoding that is not the canonical one (IDN-007)",
+            "SmallOrderR": "R is a point of small order; a verifier may accept or refuse it (IDN-008)",
+        },
+        "keys": {name: {"seed": key(name)[0].hex(), "public_key": key(name)[1].hex()} for name in ("one", "two")},
+        "groups": [signatures(), registrations(), revocations(), visits()],
+    }

@@ -1,0 +1,360 @@
+//! The local API: HTTP on a Unix socket, the way the command line talks to the agent.
+//!
+//! The socket is in a folder of mode 0700 and has mode 0600: only its owner gets in.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::{Path as PathParam, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, put},
+};
+use bytes::Bytes;
+use http::Method;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use p2claw_identity::AppName;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::{net::UnixListener, sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    link::LinkStatus,
+    routes::{RouteEntry, RouteError, Routes},
+    state::{StateDir, StateError},
+    upstream::{Connector, Upstream},
+};
+
+/// How long `expose` waits for coord before it answers that the address is not live yet.
+const LIVE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Largest answer that the client reads, in bytes.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long the client waits for the daemon.
+const CLIENT_DEADLINE: Duration = Duration::from_secs(15);
+
+/// The agent as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Ed25519 public key, z-base-32.
+    pub peer_id: String,
+    /// Coord's address.
+    pub coord: String,
+    /// How the link stands.
+    pub link: LinkStatus,
+    /// UDP addresses in use.
+    pub udp: Vec<String>,
+}
+
+/// One app, as the local API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteStatus {
+    /// Its name.
+    pub app: String,
+    /// Where it listens.
+    pub upstream: Upstream,
+    /// Give it the public `Host`.
+    pub preserve_host: bool,
+    /// Its address; missing until coord has given an alias.
+    pub url: Option<String>,
+    /// Reachable from outside at this moment, as far as coord goes.
+    pub live: bool,
+    /// Why not, for people.
+    pub problem: Option<String>,
+}
+
+/// An answer other than 2xx.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Problem {
+    error: String,
+}
+
+/// Why the local API failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// Nobody listens.
+    #[error("reach the agent at {path}: it is not running; start it with `p2claw run`", path = .0.display())]
+    NotRunning(PathBuf),
+    /// One agent a folder.
+    #[error(
+        "start the agent: another one is running with the state directory {path}; stop it first, or \
+         give this one another --state-dir",
+        path = .0.display()
+    )]
+    AlreadyRunning(PathBuf),
+    /// The agent refused, and says why.
+    #[error("{0}")]
+    Refused(String),
+    /// Something between.
+    #[error("talk to the agent: {0}")]
+    Io(String),
+    /// The folder or a file in it.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// The socket of a running agent, and the lock that keeps a second one out.
+#[derive(Debug)]
+pub struct ApiSocket {
+    listener: UnixListener,
+    path: PathBuf,
+    _lock: fs::File,
+}
+
+impl ApiSocket {
+    /// Takes the folder's lock and binds its socket.
+    ///
+    /// # Errors
+    /// [`ApiError::AlreadyRunning`] when another agent has the lock.
+    pub fn bind(state: &StateDir) -> Result<Self, ApiError> {
+        let path = state.socket();
+        let failed = |action: &'static str, path: &Path| {
+            let path = path.to_owned();
+            move |source| ApiError::State(StateError::Io { action, path, source })
+        };
+        let lock_path = state.path().join("agent.lock");
+        let lock = fs::File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(failed("open", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(ApiError::AlreadyRunning(state.path().to_owned()));
+            }
+            Err(fs::TryLockError::Error(error)) => return Err(failed("lock", &lock_path)(error)),
+        }
+        // With the lock in hand, a socket that is there was left by a crash.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("remove", &path)(error));
+            }
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path).map_err(failed("bind", &path))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+            .map_err(failed("protect", &path))?;
+        Ok(Self { listener, path, _lock: lock })
+    }
+
+    pub(crate) async fn serve(self, api: Arc<Api>, shutdown: CancellationToken) -> io::Result<()> {
+        let router = Router::new()
+            .route("/v1/status", get(status))
+            .route("/v1/routes", get(routes))
+            .route("/v1/routes/{app}", put(expose).delete(unexpose))
+            .with_state(api);
+        let result = axum::serve(self.listener, router)
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await;
+        let _ = fs::remove_file(&self.path);
+        result
+    }
+}
+
+/// What the API shows and changes.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) status: watch::Receiver<LinkStatus>,
+    pub(crate) peer_id: String,
+    pub(crate) coord: String,
+    pub(crate) udp: Vec<String>,
+}
+
+impl Api {
+    fn route_status(&self, app: &AppName, entry: RouteEntry) -> RouteStatus {
+        let link = self.status.borrow();
+        let refused = link.refused.iter().find(|(name, _)| name == app.as_str());
+        let problem = match refused {
+            Some((_, reason)) => Some(format!("coord refused the name: {reason}")),
+            None if link.registered => None,
+            None => Some(link.problem.clone().unwrap_or_else(|| "connecting to coord".to_owned())),
+        };
+        RouteStatus {
+            app: app.to_string(),
+            upstream: entry.upstream,
+            preserve_host: entry.preserve_host,
+            url: link.url(app.as_str()),
+            live: problem.is_none(),
+            problem,
+        }
+    }
+}
+
+async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
+    Json(Status {
+        peer_id: api.peer_id.clone(),
+        coord: api.coord.clone(),
+        link: api.status.borrow().clone(),
+        udp: api.udp.clone(),
+    })
+}
+
+async fn routes(State(api): State<Arc<Api>>) -> Json<Vec<RouteStatus>> {
+    let entries = api.routes.entries();
+    Json(entries.into_iter().map(|(app, entry)| api.route_status(&app, entry)).collect())
+}
+
+async fn expose(
+    State(api): State<Arc<Api>>,
+    PathParam(app): PathParam<String>,
+    Json(entry): Json<RouteEntry>,
+) -> Response {
+    let app = match AppName::parse(&app) {
+        Ok(app) => app,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, &error),
+    };
+    if let Err(error) = api.routes.expose(app.clone(), entry.clone()) {
+        return route_problem(&error);
+    }
+    let mut link = api.status.clone();
+    let _ = timeout(LIVE_DEADLINE, link.wait_for(|link| link.registered)).await;
+    Json(api.route_status(&app, entry)).into_response()
+}
+
+async fn unexpose(State(api): State<Arc<Api>>, PathParam(app): PathParam<String>) -> Response {
+    let app = match AppName::parse(&app) {
+        Ok(app) => app,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, &error),
+    };
+    match api.routes.unexpose(&app) {
+        Ok(true) => StatusCode::NO_CONTENT.into_response(),
+        Ok(false) => problem(
+            StatusCode::NOT_FOUND,
+            &format!("{app} is not exposed; `p2claw routes` lists what is"),
+        ),
+        Err(error) => route_problem(&error),
+    }
+}
+
+fn route_problem(error: &RouteError) -> Response {
+    let status = match error {
+        RouteError::Full(_) => StatusCode::CONFLICT,
+        RouteError::State(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    problem(status, error)
+}
+
+fn problem(status: StatusCode, error: &dyn std::fmt::Display) -> Response {
+    (status, Json(Problem { error: error.to_string() })).into_response()
+}
+
+/// The other end of the local API.
+#[derive(Debug)]
+pub struct ApiClient {
+    socket: PathBuf,
+    client: Client<Connector, Full<Bytes>>,
+}
+
+impl ApiClient {
+    /// A client for the agent of a folder. Connects at the first call.
+    ///
+    /// # Errors
+    /// When the folder's path cannot hold a socket.
+    pub fn new(state: &StateDir) -> Result<Self, ApiError> {
+        let socket = std::path::absolute(state.socket())
+            .map_err(|error| ApiError::Io(error.to_string()))?;
+        let upstream: Upstream = format!("unix:{}", socket.display())
+            .parse()
+            .map_err(|error: crate::UpstreamError| ApiError::Io(error.to_string()))?;
+        let client = Client::builder(TokioExecutor::new()).build(Connector(upstream));
+        Ok(Self { socket, client })
+    }
+
+    /// The agent as a whole.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn status(&self) -> Result<Status, ApiError> {
+        self.call(Method::GET, "/v1/status", None::<()>).await
+    }
+
+    /// All apps.
+    ///
+    /// # Errors
+    /// When the agent does not run.
+    pub async fn routes(&self) -> Result<Vec<RouteStatus>, ApiError> {
+        self.call(Method::GET, "/v1/routes", None::<()>).await
+    }
+
+    /// Exposes an app; waits up to 5 s for it to be reachable.
+    ///
+    /// # Errors
+    /// When the agent does not run, or refuses.
+    pub async fn expose(&self, app: &AppName, entry: &RouteEntry) -> Result<RouteStatus, ApiError> {
+        self.call(Method::PUT, &format!("/v1/routes/{app}"), Some(entry)).await
+    }
+
+    /// Takes an app away.
+    ///
+    /// # Errors
+    /// When the agent does not run, or there is no such app.
+    pub async fn unexpose(&self, app: &AppName) -> Result<(), ApiError> {
+        self.send(Method::DELETE, &format!("/v1/routes/{app}"), None::<()>).await.map(drop)
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<impl Serialize>,
+    ) -> Result<T, ApiError> {
+        let answer = self.send(method, path, body).await?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            ApiError::Io(format!("its answer is not understood ({error}); is it another version?"))
+        })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<impl Serialize>,
+    ) -> Result<Bytes, ApiError> {
+        let io = |error: &dyn std::fmt::Display| ApiError::Io(error.to_string());
+        let body = match body {
+            Some(body) => Bytes::from(serde_json::to_vec(&body).map_err(|error| io(&error))?),
+            None => Bytes::new(),
+        };
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://agent{path}"))
+            .header("content-type", "application/json")
+            .body(Full::new(body))
+            .map_err(|error| io(&error))?;
+        let exchange = async {
+            let response = self.client.request(request).await.map_err(|error| {
+                if error.is_connect() {
+                    ApiError::NotRunning(self.socket.clone())
+                } else {
+                    io(&error)
+                }
+            })?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES);
+            let body = body.collect().await.map_err(|error| io(&error))?.to_bytes();
+            Ok::<_, ApiError>((status, body))
+        };
+        let (status, body) = timeout(CLIENT_DEADLINE, exchange)
+            .await
+            .map_err(|_| ApiError::Io("it does not answer".to_owned()))??;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let problem = serde_json::from_slice::<Problem>(&body).map(|problem| problem.error);
+        Err(ApiError::Refused(problem.unwrap_or_else(|_| {
+            format!("the agent answered {status}: {}", String::from_utf8_lossy(&body))
+        })))
+    }
+}

@@ -1,0 +1,232 @@
+//! The task that moves frames between a session and its peer.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use p2claw_session::{ErrorCode, Fault, LaneId, SessionError};
+use tokio::time::{Duration, Instant, Sleep, sleep_until};
+
+use super::Shared;
+use crate::transport::{PATH_GRACE, PathState, Peer, PeerEvent};
+
+/// How long a closed session's last frames may take to leave.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Frames and events handled before other tasks get their turn.
+const STEPS_PER_TURN: usize = 256;
+
+/// Drives one session over one peer; resolves when both are over.
+pub struct Driver {
+    shared: Arc<Shared>,
+    peer: Box<dyn Peer>,
+    lanes: Vec<Lane>,
+    timer: Pin<Box<Sleep>>,
+    /// Since when the path is down.
+    path_lost: Option<Instant>,
+    closing: Option<Instant>,
+    peer_closed: bool,
+}
+
+#[derive(Default)]
+struct Lane {
+    open: bool,
+    /// A frame that the peer had no room for.
+    held: Option<Bytes>,
+}
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>, peer: Box<dyn Peer>) -> Self {
+        Self {
+            shared,
+            peer,
+            lanes: (0..16).map(|_| Lane::default()).collect(),
+            timer: Box::pin(sleep_until(Instant::now())),
+            path_lost: None,
+            closing: None,
+            peer_closed: false,
+        }
+    }
+
+    /// Passes on a candidate of the other end.
+    pub fn add_candidate(&mut self, candidate: &str) {
+        self.peer.add_candidate(candidate);
+    }
+
+    /// The peer, for what happens before the session starts.
+    pub fn peer(&mut self) -> &mut dyn Peer {
+        self.peer.as_mut()
+    }
+
+    /// Sends what the session has and the lanes take. `true`: something went out.
+    fn transmit(&mut self) -> bool {
+        let mut sent = false;
+        for (number, lane) in (0u8..).zip(&mut self.lanes) {
+            let Some(id) = LaneId::new(number).filter(|_| lane.open) else {
+                continue;
+            };
+            loop {
+                let next = lane
+                    .held
+                    .take()
+                    .or_else(|| self.shared.lock().session.poll_transmit(id));
+                let Some(frame) = next else { break };
+                match self.peer.try_send(id, &frame) {
+                    Ok(true) => sent = true,
+                    Ok(false) => {
+                        lane.held = Some(frame);
+                        break;
+                    }
+                    // The peer reports its end by itself.
+                    Err(_) => break,
+                }
+            }
+        }
+        sent
+    }
+
+    fn receive(&mut self, event: PeerEvent) {
+        let now = Instant::now();
+        match event {
+            PeerEvent::LaneOpen(lane) => {
+                if let Some(lane) = self.lanes.get_mut(usize::from(lane.get())) {
+                    lane.open = true;
+                }
+            }
+            PeerEvent::Message(lane, message) => {
+                let mut state = self.shared.lock();
+                // An error queues the frame that says so, and ends the session.
+                if let Err(error) = state.session.handle_message(now.into_std(), lane, message) {
+                    tracing::debug!(%error, "session failed");
+                    state.end(error);
+                }
+                state.dispatch();
+            }
+            PeerEvent::Path(PathState::Connected) => self.path_lost = None,
+            PeerEvent::Path(PathState::Disconnected) => {
+                self.path_lost.get_or_insert(now);
+            }
+            PeerEvent::Closed(reason) => {
+                self.peer_closed = true;
+                let mut state = self.shared.lock();
+                state.session.close(ErrorCode::NO_ERROR, &reason);
+                state.dispatch();
+                state.end(transport_closed(&reason));
+            }
+            // Gathering is done before the first poll; later candidates go by the control link.
+            PeerEvent::Writable | PeerEvent::Candidate(_) => {}
+        }
+        self.shared.lock().path = self.peer.path();
+    }
+
+    /// Runs what is due and sets the timer. `true`: something ran.
+    fn run_timers(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = Instant::now();
+        let mut ran = false;
+        let mut next = {
+            let mut state = self.shared.lock();
+            if state.session.poll_timeout().is_some_and(|at| at <= now.into_std()) {
+                state.session.handle_timeout(now.into_std());
+                ran = true;
+            }
+            state.dispatch();
+            state.session.poll_timeout().map(Instant::from_std)
+        };
+        if let Some(since) = self.path_lost {
+            if now >= since + PATH_GRACE {
+                self.path_lost = None;
+                self.receive(PeerEvent::Closed("the path did not come back".to_owned()));
+                return true;
+            }
+            next = Some(next.map_or(since + PATH_GRACE, |next| next.min(since + PATH_GRACE)));
+        }
+        if let Some(deadline) = self.closing {
+            next = Some(next.map_or(deadline, |next| next.min(deadline)));
+        }
+        if let Some(next) = next {
+            self.timer.as_mut().reset(next);
+            ran |= self.timer.as_mut().poll(cx).is_ready();
+        }
+        ran
+    }
+}
+
+impl Future for Driver {
+    type Output = SessionError;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<SessionError> {
+        let this = &mut *self;
+        this.shared.driver.register(cx.waker());
+        for _ in 0..STEPS_PER_TURN {
+            let mut progress = this.run_timers(cx);
+            progress |= this.transmit();
+            match this.peer.poll_event(cx) {
+                Poll::Ready(PeerEvent::Closed(reason)) => {
+                    this.receive(PeerEvent::Closed(reason));
+                    let ended = this.shared.lock().ended.clone();
+                    return Poll::Ready(
+                        ended.unwrap_or_else(|| transport_closed("closed")),
+                    );
+                }
+                Poll::Ready(event) => {
+                    this.receive(event);
+                    progress = true;
+                }
+                Poll::Pending => {}
+            }
+            if this.finish_close() {
+                progress = true;
+            }
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Driver {
+    /// Closes the peer once a session that is over has said its last. `true`: it did so now.
+    fn finish_close(&mut self) -> bool {
+        if self.peer_closed {
+            return false;
+        }
+        let over = self.shared.lock().session.is_closed();
+        if !over {
+            return false;
+        }
+        let now = Instant::now();
+        let deadline = *self.closing.get_or_insert(now + CLOSE_DEADLINE);
+        let waiting = self.lanes.iter().any(|lane| lane.held.is_some());
+        if waiting && now < deadline {
+            return false;
+        }
+        self.peer_closed = true;
+        self.peer.close();
+        true
+    }
+}
+
+/// The peer connection ended, and the session with it.
+fn transport_closed(reason: &str) -> SessionError {
+    SessionError { code: ErrorCode::NO_ERROR, reason: reason.to_owned(), fault: Fault::Peer }
+}
+
+impl Drop for Driver {
+    /// A driver that is dropped before its end, with its task for instance, leaves nobody waiting.
+    fn drop(&mut self) {
+        self.shared.lock().end(transport_closed("the connection was dropped"));
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").finish_non_exhaustive()
+    }
+}

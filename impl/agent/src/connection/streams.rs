@@ -1,0 +1,354 @@
+//! The two halves of a stream, for asynchronous callers.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame};
+use p2claw_session::{
+    ErrorCode, Fields, Read, ReadError, Request, Response, StreamId, WriteError,
+};
+
+use super::Shared;
+
+/// Why a stream stopped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    /// The other end gave its body up; what arrived is not the whole.
+    #[error("read the body: the other end gave up ({code}: {reason})")]
+    Reset {
+        /// Why.
+        code: ErrorCode,
+        /// For people.
+        reason: String,
+    },
+    /// The other end wants no more of this body.
+    #[error("send the body: the other end wants no more of it ({0})")]
+    Stopped(ErrorCode),
+    /// The session is over.
+    #[error("use the stream: the session is over")]
+    Closed,
+    /// A message that the protocol does not allow.
+    #[error("send the message: {0}")]
+    Message(String),
+}
+
+impl From<ReadError> for StreamError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Reset { code, reason } => Self::Reset { code, reason },
+            ReadError::Closed | ReadError::UnknownStream => Self::Closed,
+        }
+    }
+}
+
+impl From<WriteError> for StreamError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Stopped { code } => Self::Stopped(code),
+            WriteError::Reset | WriteError::UnknownStream | WriteError::Closed => Self::Closed,
+            other => Self::Message(other.to_string()),
+        }
+    }
+}
+
+/// A request, as an agent accepts it.
+pub struct Incoming {
+    /// Method, target and fields, checked.
+    pub request: Request,
+    /// The request's body.
+    pub body: RecvBody,
+    /// The way to answer.
+    pub answer: SendBody,
+}
+
+impl Incoming {
+    /// The stream's id, for logs.
+    #[must_use]
+    pub fn stream(&self) -> StreamId {
+        self.answer.slot.id
+    }
+
+    pub(super) fn new(shared: &Arc<Shared>, id: StreamId, request: Request) -> Self {
+        let slot = Arc::new(Slot { shared: Arc::clone(shared), id, agent: true });
+        let body = RecvBody::new(Arc::clone(&slot), request.end);
+        Self { request, body, answer: SendBody { slot, finished: false } }
+    }
+}
+
+/// A request, as a visitor has sent it.
+pub struct Exchange {
+    /// The way to send the request's body.
+    pub body: SendBody,
+    /// The response.
+    pub response: RecvBody,
+}
+
+impl Exchange {
+    pub(super) fn new(shared: &Arc<Shared>, id: StreamId, request_ended: bool) -> Self {
+        let slot = Arc::new(Slot { shared: Arc::clone(shared), id, agent: false });
+        Self {
+            body: SendBody { slot: Arc::clone(&slot), finished: request_ended },
+            response: RecvBody::new(slot, false),
+        }
+    }
+
+    /// Waits for the next response head; 1xx ones come first.
+    ///
+    /// # Errors
+    /// When the stream or the session ends before.
+    pub async fn head(&mut self) -> Result<Response, StreamError> {
+        std::future::poll_fn(|cx| self.response.poll_head(cx)).await
+    }
+}
+
+/// A stream's place in the session, given back when both halves are gone.
+struct Slot {
+    shared: Arc<Shared>,
+    id: StreamId,
+    agent: bool,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let (id, agent) = (self.id, self.agent);
+        self.shared.with(|state| {
+            state.readers.remove(&id);
+            state.writers.remove(&id);
+            state.responses.remove(&id);
+            if agent {
+                state.session.release(id);
+            }
+        });
+    }
+}
+
+/// The sending half. Dropped before its end, it tells the other side that the body was cut off.
+pub struct SendBody {
+    slot: Arc<Slot>,
+    finished: bool,
+}
+
+impl SendBody {
+    /// Sends a response head, as an agent.
+    ///
+    /// # Errors
+    /// When the head is larger than a frame, or the stream has ended.
+    pub fn respond(&mut self, response: Response) -> Result<(), StreamError> {
+        let (id, last) = (self.slot.id, response.end);
+        self.slot.shared.with(|state| state.session.respond(id, response))?;
+        self.finished |= last;
+        Ok(())
+    }
+
+    /// Sends all of `data`, waiting for credit as often as needed.
+    ///
+    /// # Errors
+    /// When the other end wants no more, or the session ends.
+    pub async fn write(&mut self, mut data: Bytes) -> Result<(), StreamError> {
+        std::future::poll_fn(|cx| self.poll_write(cx, &mut data)).await
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), StreamError>> {
+        let id = self.slot.id;
+        self.slot.shared.with(|state| {
+            if state.ended.is_some() {
+                return Poll::Ready(Err(StreamError::Closed));
+            }
+            state.session.write(id, data)?;
+            if data.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            state.writers.insert(id, cx.waker().clone());
+            Poll::Pending
+        })
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// As [`SendBody::write`].
+    pub fn finish(&mut self, trailers: Option<Fields>) -> Result<(), StreamError> {
+        let id = self.slot.id;
+        self.slot.shared.with(|state| state.session.finish(id, trailers))?;
+        self.finished = true;
+        Ok(())
+    }
+
+    /// Gives the body up: the other end sees an error, not an end.
+    pub fn reset(&mut self, code: ErrorCode, reason: &str) {
+        let id = self.slot.id;
+        self.finished = true;
+        self.slot.shared.with(|state| state.session.reset(id, code, reason));
+    }
+
+    /// Waits until the other end no longer wants this body, or the session is over.
+    pub async fn stopped(&self) -> StreamError {
+        std::future::poll_fn(|cx| {
+            let id = self.slot.id;
+            self.slot.shared.with(|state| {
+                if state.ended.is_some() {
+                    return Poll::Ready(StreamError::Closed);
+                }
+                match state.session.write(id, &mut Bytes::new()) {
+                    Err(error @ (WriteError::Stopped { .. } | WriteError::Closed)) => {
+                        Poll::Ready(error.into())
+                    }
+                    Err(WriteError::UnknownStream | WriteError::Reset) => {
+                        Poll::Ready(StreamError::Closed)
+                    }
+                    _ => {
+                        state.writers.insert(id, cx.waker().clone());
+                        Poll::Pending
+                    }
+                }
+            })
+        })
+        .await
+    }
+}
+
+impl Drop for SendBody {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.reset(ErrorCode::CANCELLED, "given up by the sender");
+        }
+    }
+}
+
+/// The receiving half. Dropped before its end, it asks the other side to stop.
+pub struct RecvBody {
+    slot: Arc<Slot>,
+    ended: bool,
+}
+
+impl RecvBody {
+    fn new(slot: Arc<Slot>, ended: bool) -> Self {
+        Self { slot, ended }
+    }
+
+    /// The next piece of the body as it arrived; `None` at its end.
+    ///
+    /// # Errors
+    /// When the body was cut off: what came before is not the whole.
+    pub async fn data(&mut self) -> Result<Option<Bytes>, StreamError> {
+        std::future::poll_fn(|cx| self.poll_data(cx)).await.map(|(data, _)| data)
+    }
+
+    /// Asks the other side to stop sending.
+    pub fn stop(&mut self, code: ErrorCode) {
+        let id = self.slot.id;
+        self.ended = true;
+        self.slot.shared.with(|state| state.session.stop(id, code));
+    }
+
+    fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Option<Bytes>, Option<Fields>), StreamError>> {
+        if self.ended {
+            return Poll::Ready(Ok((None, None)));
+        }
+        let id = self.slot.id;
+        let read = self.slot.shared.with(|state| match state.session.read(id) {
+            Ok(Read::Blocked) if state.ended.is_some() => Poll::Ready(Err(StreamError::Closed)),
+            Ok(Read::Blocked) => {
+                state.readers.insert(id, cx.waker().clone());
+                Poll::Pending
+            }
+            Ok(Read::Data(data)) => Poll::Ready(Ok((Some(data), None))),
+            Ok(Read::End(trailers)) => Poll::Ready(Ok((None, trailers))),
+            Err(error) => Poll::Ready(Err(error.into())),
+        });
+        if matches!(read, Poll::Ready(Ok((None, _)) | Err(_))) {
+            self.ended = true;
+        }
+        read
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, StreamError>> {
+        let id = self.slot.id;
+        self.slot.shared.with(|state| {
+            if let Some(response) = state.responses.get_mut(&id).and_then(|queue| queue.pop_front())
+            {
+                return Poll::Ready(Ok(response));
+            }
+            if state.ended.is_some() {
+                return Poll::Ready(Err(StreamError::Closed));
+            }
+            // Before the head there is nothing to read but an end in error.
+            if let Err(error) = state.session.read(id) {
+                return Poll::Ready(Err(error.into()));
+            }
+            state.readers.insert(id, cx.waker().clone());
+            Poll::Pending
+        })
+    }
+}
+
+impl Body for RecvBody {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let (data, trailers) = match self.poll_data(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+            Poll::Ready(Ok(read)) => read,
+        };
+        let frame = match (data, trailers) {
+            (Some(data), _) => Some(Frame::data(data)),
+            (None, Some(trailers)) => Some(Frame::trailers(to_header_map(&trailers))),
+            (None, None) => None,
+        };
+        Poll::Ready(frame.map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+}
+
+fn to_header_map(fields: &Fields) -> HeaderMap {
+    crate::fields::to_header_map(fields)
+}
+
+impl Drop for RecvBody {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.stop(ErrorCode::CANCELLED);
+        }
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+macro_rules! debug_as_stream {
+    ($($half:ident),*) => {$(
+        impl fmt::Debug for $half {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($half)).field("stream", &self.slot.id).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+debug_as_stream!(SendBody, RecvBody);
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("stream", &self.body.slot.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,200 @@
+//! What happens to header fields between a visitor and an upstream (spec/v1/http.md).
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use p2claw_session::Fields;
+
+use crate::{transport::Path, upstream::Upstream};
+
+/// Bit of the setting `encodings`: the sender decodes gzip (`spec/registries/settings.csv`).
+const ENCODING_GZIP: u64 = 1;
+
+/// Bit of the setting `encodings`: the sender decodes deflate.
+const ENCODING_DEFLATE: u64 = 2;
+
+/// Fields that concern one connection only (RFC 9110 section 7.6.1).
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What the agent knows of a visit, for the fields that it writes.
+#[derive(Debug, Clone)]
+pub(crate) struct VisitFacts {
+    /// Host and port that the visitor sees: `recipes-honeyed-marble-4155.example.net`.
+    pub(crate) public_authority: String,
+    /// `http` or `https`, as the visitor sees it.
+    pub(crate) public_scheme: String,
+    /// Session id, hex.
+    pub(crate) session: String,
+    /// [`p2claw_session::Config::encodings`] of the visitor.
+    pub(crate) encodings: u64,
+    pub(crate) path: Option<Path>,
+}
+
+impl VisitFacts {
+    fn public_origin(&self) -> String {
+        format!("{}://{}", self.public_scheme, self.public_authority)
+    }
+}
+
+/// The fields that the upstream gets (`HTP-020`..`HTP-026`).
+pub(crate) fn for_upstream(
+    fields: &Fields,
+    upstream: &Upstream,
+    preserve_host: bool,
+    facts: &VisitFacts,
+) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(fields.len() + 8);
+    for (name, value) in fields.iter() {
+        if HOP_BY_HOP.contains(&name) || is_ours_to_write(name) {
+            continue;
+        }
+        append(&mut headers, name, value);
+    }
+    let host = if preserve_host { facts.public_authority.clone() } else { upstream.authority() };
+    insert(&mut headers, header::HOST, &host);
+    if !preserve_host
+        && headers.get(header::ORIGIN).is_some_and(|origin| *origin == facts.public_origin())
+    {
+        insert(&mut headers, header::ORIGIN, &format!("http://{}", upstream.authority()));
+    }
+    limit_encodings(&mut headers, facts.encodings);
+
+    let visitor = facts.path.map(|path| path.remote.ip());
+    let forwarded_for = match visitor {
+        Some(ip) if ip.is_ipv6() => format!("\"[{ip}]\""),
+        Some(ip) => ip.to_string(),
+        None => "unknown".to_owned(),
+    };
+    let forwarded = format!(
+        "for={forwarded_for};host=\"{}\";proto={}",
+        facts.public_authority, facts.public_scheme
+    );
+    insert(&mut headers, header::FORWARDED, &forwarded);
+    if let Some(ip) = visitor {
+        insert(&mut headers, HeaderName::from_static("x-forwarded-for"), &ip.to_string());
+    }
+    insert(&mut headers, HeaderName::from_static("x-forwarded-host"), &facts.public_authority);
+    insert(&mut headers, HeaderName::from_static("x-forwarded-proto"), &facts.public_scheme);
+    insert(&mut headers, HeaderName::from_static("x-p2claw-session"), &facts.session);
+    headers
+}
+
+/// Fields that say where a request came from: a visitor's own are never believed (`HTP-024`).
+fn is_ours_to_write(name: &str) -> bool {
+    name == "host"
+        || name == "forwarded"
+        || name == "x-real-ip"
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("x-p2claw-")
+}
+
+/// Leaves the encodings that the visitor's side can decode (BROWSER.md, HTTP 20).
+fn limit_encodings(headers: &mut HeaderMap, decodable: u64) {
+    let asked: Option<Vec<String>> = headers.contains_key(header::ACCEPT_ENCODING).then(|| {
+        headers
+            .get_all(header::ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|coding| coding.trim().to_ascii_lowercase())
+            .collect()
+    });
+    let allowed = [("gzip", ENCODING_GZIP), ("deflate", ENCODING_DEFLATE)];
+    let codings: Vec<&str> = allowed
+        .into_iter()
+        .filter(|(_, bit)| decodable & bit != 0)
+        .map(|(coding, _)| coding)
+        .filter(|coding| {
+            asked.as_ref().is_none_or(|asked| {
+                asked.iter().any(|asked| {
+                    let (name, parameters) = asked.split_once(';').unwrap_or((asked, ""));
+                    name.trim() == *coding && parameters.trim() != "q=0"
+                })
+            })
+        })
+        .collect();
+    // A part of a compressed representation cannot be decoded by itself.
+    let whole = !headers.contains_key(header::RANGE);
+    if codings.is_empty() || !whole {
+        insert(headers, header::ACCEPT_ENCODING, "identity");
+    } else {
+        insert(headers, header::ACCEPT_ENCODING, &codings.join(", "));
+    }
+}
+
+/// The fields that the visitor gets (`HTP-030`..`HTP-033`).
+pub(crate) fn for_visitor(headers: &HeaderMap, upstream: &Upstream) -> Fields {
+    let named_by_connection: Vec<String> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    let mut fields = Fields::default();
+    for (name, value) in headers {
+        let name_text = name.as_str();
+        if HOP_BY_HOP.contains(&name_text)
+            || named_by_connection.iter().any(|named| named == name_text)
+            || name_text.starts_with("x-p2claw-")
+        {
+            continue;
+        }
+        let rewritten = (name == header::LOCATION).then(|| relative_location(value, upstream));
+        let value = rewritten.flatten().unwrap_or_else(|| value.clone());
+        if let Err(error) = fields.push(name_text, value.as_bytes().to_vec()) {
+            tracing::debug!(%error, name = name_text, "field of the upstream left out");
+        }
+    }
+    fields
+}
+
+/// A redirect to the upstream's own address would lead a visitor to his own machine.
+fn relative_location(value: &HeaderValue, upstream: &Upstream) -> Option<HeaderValue> {
+    let text = value.to_str().ok()?;
+    let (text, fragment) = match text.split_once('#') {
+        Some((text, fragment)) => (text, format!("#{fragment}")),
+        None => (text, String::new()),
+    };
+    let uri: Uri = text.parse().ok()?;
+    if !upstream.is_at(uri.host()?, uri.port_u16()) {
+        return None;
+    }
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    // `//host` would be read as another machine's name.
+    let target = target.trim_start_matches('/');
+    HeaderValue::from_str(&format!("/{target}{fragment}")).ok()
+}
+
+pub(crate) fn to_header_map(fields: &Fields) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(fields.len());
+    for (name, value) in fields.iter() {
+        append(&mut headers, name, value);
+    }
+    headers
+}
+
+fn append(headers: &mut HeaderMap, name: &str, value: &[u8]) {
+    // The session checked both by the same rules; what http refuses beyond them is left out.
+    if let (Ok(name), Ok(value)) =
+        (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value))
+    {
+        headers.append(name, value);
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

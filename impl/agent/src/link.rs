@@ -1,0 +1,386 @@
+//! The control link: a WebSocket to coord, kept up for as long as the agent runs.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use p2claw_identity::SessionId;
+use p2claw_proto::v1::VisitAnswer;
+use p2claw_signaling::{
+    SignalCode,
+    agent_link::{AgentEvent, AgentLink, SendError, VisitOffer, Welcome},
+    backoff::Backoff,
+    candidate::IceCandidate,
+};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{self, Message, client::IntoClientRequest as _, protocol::WebSocketConfig},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock,
+    visit::{self, CANDIDATE_QUEUE, Host, Refusal},
+};
+
+/// From the first packet to the end of the WebSocket handshake.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Largest message on the link, in bytes (`SIG-003`).
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Buffers of one link, in bytes: envelopes are small.
+const LINK_BUFFER_BYTES: usize = 8 * 1024;
+
+/// How long the last words may take.
+const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Answers that wait for the link.
+const OUTBOX: usize = 64;
+
+/// How the agent stands with coord, as the local API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct LinkStatus {
+    /// Registered and in touch at this moment.
+    pub registered: bool,
+    /// The alias, once coord has given one.
+    pub alias: Option<String>,
+    /// `http` or `https`.
+    pub scheme: Option<String>,
+    /// Host and port under which the labels stand.
+    pub parent: Option<String>,
+    /// Why there is no link now, for people.
+    pub problem: Option<String>,
+    /// Apps that coord refused, with its reason.
+    pub refused: Vec<(String, String)>,
+}
+
+impl LinkStatus {
+    /// The public address of an app; `None` until coord has given an alias.
+    #[must_use]
+    pub fn url(&self, app: &str) -> Option<String> {
+        let (scheme, alias, parent) =
+            (self.scheme.as_ref()?, self.alias.as_ref()?, self.parent.as_ref()?);
+        Some(format!("{scheme}://{app}-{alias}.{parent}/"))
+    }
+}
+
+/// What an answered visit sends back.
+pub(crate) enum Outgoing {
+    Answer(VisitAnswer),
+    Refuse(SessionId, Refusal),
+}
+
+/// Why the agent gave up the link for good.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Another agent with this key has registered.
+    #[error(
+        "stay registered: another agent with the same identity key has taken over; stop one of the \
+         two, or give one another --state-dir"
+    )]
+    Replaced,
+    /// The address of coord is none.
+    #[error("connect to coord {url}: {reason}; give a URL such as http://127.0.0.1:8788")]
+    BadUrl {
+        /// As given.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+pub(crate) struct Link {
+    pub(crate) host: Arc<Host>,
+    /// `ws://` or `wss://`.
+    pub(crate) url: String,
+    /// The name that coord must go by: host and port of the URL (`IDN-5`).
+    pub(crate) domain: String,
+    pub(crate) software: String,
+    pub(crate) status: watch::Sender<LinkStatus>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// The visits that run, and the way to their candidates.
+struct Visits {
+    tasks: JoinSet<SessionId>,
+    candidates: HashMap<SessionId, mpsc::Sender<String>>,
+}
+
+enum Ended {
+    Shutdown,
+    Replaced,
+    Lost(String),
+}
+
+impl Link {
+    /// Keeps the link up until the shutdown; visits go on meanwhile and get a drain of their own.
+    pub(crate) async fn run(self) -> Result<(), LinkError> {
+        let mut visits = Visits { tasks: JoinSet::new(), candidates: HashMap::new() };
+        let mut backoff = Backoff::new();
+        let result = loop {
+            let ended = self.once(&mut visits, &mut backoff).await;
+            let problem = match ended {
+                Ended::Shutdown => break Ok(()),
+                Ended::Replaced => break Err(LinkError::Replaced),
+                Ended::Lost(problem) => problem,
+            };
+            let wait = backoff.after_failure(Instant::now().into_std(), clock::random_u64());
+            tracing::warn!(%problem, retry_in = ?wait, "no link to coord");
+            self.status.send_modify(|status| {
+                status.registered = false;
+                status.problem = Some(problem);
+            });
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.shutdown.cancelled() => break Ok(()),
+                () = visits.reap_all() => {}
+            }
+        };
+        // Each visit has a drain deadline of its own.
+        self.shutdown.cancel();
+        while visits.tasks.join_next().await.is_some() {}
+        result
+    }
+
+    /// One link, from connect to loss.
+    async fn once(&self, visits: &mut Visits, backoff: &mut Backoff) -> Ended {
+        let mut socket = tokio::select! {
+            connected = timeout(CONNECT_DEADLINE, self.connect()) => match connected {
+                Ok(Ok(socket)) => socket,
+                Ok(Err(error)) => return Ended::Lost(describe(&error)),
+                Err(_) => return Ended::Lost("coord did not answer within 10 s".to_owned()),
+            },
+            () = self.shutdown.cancelled() => return Ended::Shutdown,
+        };
+        let now = Instant::now().into_std();
+        let mut link = AgentLink::new(Arc::clone(&self.host.key), &self.software, now)
+            .expect_domain(self.domain.clone());
+        self.announce(&mut link);
+        let (outbox, mut outgoing) = mpsc::channel(OUTBOX);
+        let mut changes = self.host.routes.watch();
+        let mut welcome: Option<Arc<Welcome>> = None;
+        // Why the link is over, once its last words are out.
+        let mut lost: Option<String> = None;
+        let ended = loop {
+            while let Some(event) = link.poll_event() {
+                match event {
+                    AgentEvent::Registered(registered) => {
+                        backoff.registered(Instant::now().into_std());
+                        self.registered(&registered);
+                        welcome = Some(Arc::new(registered));
+                    }
+                    AgentEvent::RouteAck { refused, .. } => self.status.send_modify(|status| {
+                        status.refused =
+                            refused.into_iter().map(|route| (route.app, route.reason)).collect();
+                    }),
+                    AgentEvent::VisitOffer(offer) => {
+                        if let Some(welcome) = &welcome {
+                            visits.start(self, offer, Arc::clone(welcome), outbox.clone());
+                        }
+                    }
+                    AgentEvent::Candidate { session_id, candidate } => {
+                        visits.candidate(session_id, &candidate);
+                    }
+                    // Its session lives on, or its setup runs out of time.
+                    AgentEvent::VisitEnd { .. } => {}
+                    AgentEvent::Refused { re, code, detail } => {
+                        tracing::debug!(re, ?code, detail, "coord refused a message");
+                    }
+                    AgentEvent::Replaced => return Ended::Replaced,
+                    AgentEvent::Closed { code, reason } => {
+                        return Ended::Lost(format!("coord ended the link: {code:?} {reason}"));
+                    }
+                    other => tracing::debug!(?other, "news of the link left aside"),
+                }
+            }
+            let mut failed = None;
+            while let Some(message) = link.poll_transmit() {
+                if let Err(error) = socket.send(Message::Binary(message)).await {
+                    failed = Some(error.to_string());
+                    break;
+                }
+            }
+            if let Some(reason) = failed.or(lost.take()) {
+                break Ended::Lost(reason);
+            }
+            let deadline = link.poll_timeout().map(Instant::from_std);
+            tokio::select! {
+                message = socket.next() => match message {
+                    Some(Ok(Message::Binary(bytes))) => {
+                        let now = Instant::now().into_std();
+                        if let Err(error) = link.handle(now, clock::unix_millis(), &bytes) {
+                            lost = Some(format!("failed to {error}"));
+                        }
+                    }
+                    Some(Ok(Message::Close(frame))) => {
+                        let reason = frame.map_or_else(String::new, |frame| frame.reason.to_string());
+                        break Ended::Lost(format!("coord closed the link: {reason}"));
+                    }
+                    // Pings are answered by the WebSocket layer; text has no meaning here.
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => break Ended::Lost(error.to_string()),
+                    None => break Ended::Lost("coord closed the link".to_owned()),
+                },
+                Some(message) = outgoing.recv() => match message {
+                    Outgoing::Answer(answer) => log_unsent(link.answer(answer)),
+                    Outgoing::Refuse(session, refusal) => {
+                        log_unsent(link.end_visit(session, refusal.code, &refusal.reason));
+                    }
+                },
+                Ok(()) = changes.changed() => self.announce(&mut link),
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    link.handle_timeout(Instant::now().into_std());
+                }
+                () = visits.reap_all() => {}
+                () = self.shutdown.cancelled() => {
+                    link.goodbye();
+                    let goodbye = async {
+                        while let Some(message) = link.poll_transmit() {
+                            socket.send(Message::Binary(message)).await?;
+                        }
+                        socket.close(None).await
+                    };
+                    let _ = timeout(GOODBYE_DEADLINE, goodbye).await;
+                    break Ended::Shutdown;
+                }
+            }
+        };
+        ended
+    }
+
+    async fn connect(
+        &self,
+    ) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
+        let mut request = self.url.as_str().into_client_request()?;
+        request.headers_mut().insert(
+            "sec-websocket-protocol",
+            http::HeaderValue::from_static("p2claw.v1"),
+        );
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE_BYTES))
+            .max_frame_size(Some(MAX_MESSAGE_BYTES))
+            .read_buffer_size(LINK_BUFFER_BYTES)
+            .write_buffer_size(0);
+        let (socket, _) =
+            tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
+        Ok(socket)
+    }
+
+    fn announce(&self, link: &mut AgentLink) {
+        log_unsent(link.announce_routes(self.host.routes.apps()));
+    }
+
+    fn registered(&self, welcome: &Welcome) {
+        let public = &welcome.public;
+        let port = public.port.map(|port| format!(":{port}")).unwrap_or_default();
+        tracing::info!(alias = %welcome.alias, parent = %public.parent, "registered");
+        self.status.send_modify(|status| {
+            status.registered = true;
+            status.problem = None;
+            status.alias = Some(welcome.alias.to_string());
+            status.scheme = Some(public.scheme.clone());
+            status.parent = Some(format!("{}{port}", public.parent));
+        });
+    }
+}
+
+impl Visits {
+    fn start(
+        &mut self,
+        link: &Link,
+        offer: VisitOffer,
+        welcome: Arc<Welcome>,
+        outbox: mpsc::Sender<Outgoing>,
+    ) {
+        let session_id = offer.session_id;
+        let limit = usize::try_from(welcome.max_visits).unwrap_or(usize::MAX);
+        if self.candidates.contains_key(&session_id) || self.tasks.len() >= limit {
+            let refusal = Refusal {
+                code: SignalCode::Limit,
+                reason: "this agent has as many visitors as it takes".to_owned(),
+            };
+            // No room for the refusal either: the visitor's own deadline tells him.
+            let _ = outbox.try_send(Outgoing::Refuse(session_id, refusal));
+            return;
+        }
+        let (sender, candidates) = mpsc::channel(CANDIDATE_QUEUE);
+        self.candidates.insert(session_id, sender);
+        let (host, shutdown) = (Arc::clone(&link.host), link.shutdown.clone());
+        self.tasks.spawn(async move {
+            match visit::answer(&host, &offer, &welcome).await {
+                Ok((answer, visit)) => {
+                    if outbox.send(Outgoing::Answer(answer)).await.is_ok() {
+                        visit.run(host, candidates, shutdown).await;
+                    }
+                }
+                Err(refusal) => {
+                    tracing::info!(session = %session_id, code = ?refusal.code, reason = %refusal.reason, "visit refused");
+                    let _ = outbox.send(Outgoing::Refuse(session_id, refusal)).await;
+                }
+            }
+            session_id
+        });
+    }
+
+    fn candidate(&self, session_id: SessionId, candidate: &IceCandidate) {
+        let text = candidate.as_str();
+        if let Some(visit) = self.candidates.get(&session_id).filter(|_| !text.is_empty()) {
+            // A visitor with more candidates than that has had its chances.
+            let _ = visit.try_send(text.to_owned());
+        }
+    }
+
+    /// Forgets visits that ended; resolves when one did, never when there is none.
+    async fn reap_all(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Ok(session_id)) => {
+                self.candidates.remove(&session_id);
+            }
+            Some(Err(error)) => {
+                // A task that panicked takes its own visit with it and no other.
+                tracing::error!(%error, "visit failed");
+                self.candidates.retain(|_, sender| !sender.is_closed());
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A message that the link does not take is one for a visit or a table that coord asks for again.
+fn log_unsent(result: Result<(), SendError>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "message for coord not sent");
+    }
+}
+
+fn describe(error: &tungstenite::Error) -> String {
+    match error {
+        tungstenite::Error::Http(response) => {
+            format!("coord answered {} instead of a WebSocket", response.status())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `http(s)://host[:port]` as the WebSocket address of coord's agent link, and its host and port.
+pub(crate) fn link_url(coord: &str) -> Result<(String, String), LinkError> {
+    let bad = |reason: &str| LinkError::BadUrl { url: coord.to_owned(), reason: reason.to_owned() };
+    let uri: http::Uri = coord.parse().map_err(|_| bad("this is no URL"))?;
+    let scheme = match uri.scheme_str() {
+        Some("http" | "ws") => "ws",
+        Some("https" | "wss") => "wss",
+        _ => return Err(bad("the scheme is neither http nor https")),
+    };
+    let authority = uri.authority().ok_or_else(|| bad("there is no host"))?;
+    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err(bad("there is a path"));
+    }
+    Ok((format!("{scheme}://{authority}/.well-known/p2claw/v1/agent"), authority.to_string()))
+}

@@ -1,0 +1,127 @@
+//! Answers that the agent gives in an upstream's place (spec/v1/http.md, "Answers of the agent").
+
+use bytes::Bytes;
+use p2claw_session::{Fields, Request, Response};
+
+/// Field that tells such an answer from one of the app's own (`HTP-040`).
+pub(crate) const ERROR_FIELD: &str = "p2claw-error";
+
+/// Why the agent answers itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No route of that name.
+    NoSuchApp,
+    /// Nothing listens at the upstream.
+    UpstreamUnavailable,
+    /// The upstream took the request and answered nothing that makes sense.
+    UpstreamFailed,
+    /// The upstream's response head does not fit a frame.
+    HeadTooLarge,
+}
+
+impl Failure {
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::NoSuchApp => "NO_SUCH_APP",
+            Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
+            Self::UpstreamFailed => "UPSTREAM_FAILED",
+            Self::HeadTooLarge => "HEAD_TOO_LARGE",
+        }
+    }
+
+    fn status(self) -> u16 {
+        match self {
+            Self::NoSuchApp => 404,
+            Self::UpstreamUnavailable | Self::UpstreamFailed | Self::HeadTooLarge => 502,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::NoSuchApp => "There is no app here",
+            Self::UpstreamUnavailable => "The app is not running",
+            Self::UpstreamFailed => "The app hung up",
+            Self::HeadTooLarge => "The app's answer cannot be carried",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::NoSuchApp => {
+                "You reached the right machine, but its owner does not share an app under this \
+                 name any more."
+            }
+            Self::UpstreamUnavailable => {
+                "You reached the right machine, but nothing answers at the app's port. This page \
+                 comes back by itself as soon as the app does."
+            }
+            Self::UpstreamFailed => {
+                "You reached the right machine and the app took the request, but it closed the \
+                 connection without an answer. Trying again may help."
+            }
+            Self::HeadTooLarge => {
+                "The header fields of the app's answer are larger than 16 KiB. Cookies are the \
+                 usual cause."
+            }
+        }
+    }
+}
+
+/// The answer, as a page for people and as plain text for programs.
+pub(crate) fn answer(failure: Failure, request: &Request, app: &str) -> (Response, Bytes) {
+    let wants_page = request
+        .fields
+        .get("accept")
+        .is_some_and(|accept| accept.windows(9).any(|part| part == b"text/html"));
+    let (kind, body) = if wants_page {
+        ("text/html; charset=utf-8", page(failure, app))
+    } else {
+        ("text/plain; charset=utf-8", format!("{}: {}\n", failure.code(), failure.text()))
+    };
+    let mut fields = Fields::default();
+    let length = body.len().to_string();
+    for (name, value) in [
+        ("content-type", kind),
+        ("content-length", length.as_str()),
+        ("cache-control", "no-store"),
+        ("retry-after", "1"),
+        (ERROR_FIELD, failure.code()),
+    ] {
+        // Constants: they keep the rules for fields.
+        let _ = fields.push(name, value.to_owned().into_bytes());
+    }
+    let response = Response { status: failure.status(), fields, end: request.method == "HEAD" };
+    (response, Bytes::from(body))
+}
+
+fn page(failure: Failure, app: &str) -> String {
+    // An app name has letters, digits and hyphens only: nothing to escape.
+    let retry = if failure == Failure::UpstreamUnavailable { RETRY_SCRIPT } else { "" };
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{title}</title><style>{STYLE}</style></head>\
+         <body><main><p class=\"status\">{status} · {app}</p><h1>{title}</h1><p>{text}</p>\
+         <p class=\"code\">{code}</p></main>{retry}</body></html>\n",
+        title = failure.title(),
+        status = failure.status(),
+        text = failure.text(),
+        code = failure.code(),
+    )
+}
+
+const STYLE: &str = "\
+:root{color-scheme:light dark}\
+body{margin:0;min-height:100vh;display:grid;place-items:center;\
+font:17px/1.5 system-ui,sans-serif;background:Canvas;color:CanvasText}\
+main{max-width:34rem;padding:2rem}\
+h1{font-size:1.6rem;line-height:1.2;margin:.2rem 0 .8rem}\
+.status,.code{opacity:.65;font-size:.85rem;margin:0}\
+.code{font-family:ui-monospace,monospace;margin-top:1.5rem}";
+
+/// Asks once a second, and loads the page anew when something else than this answer comes.
+const RETRY_SCRIPT: &str = "<script>\
+setInterval(async()=>{try{\
+const r=await fetch(location.href,{method:'HEAD',cache:'no-store'});\
+if(r.headers.get('p2claw-error')!=='UPSTREAM_UNAVAILABLE')location.reload()\
+}catch{}},1000)</script>";

@@ -1,0 +1,193 @@
+//! One request of a visitor, forwarded to an upstream and answered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::OptionFuture;
+use http::{Method, Request as HttpRequest, Uri, uri::PathAndQuery};
+use http_body_util::{BodyExt, Either, Empty};
+use hyper::body::Incoming as UpstreamBody;
+use hyper_util::{
+    client::legacy::{Client, Error as ClientError},
+    rt::TokioExecutor,
+};
+use p2claw_session::{ErrorCode, Fields, Response};
+use tokio::sync::mpsc;
+
+use crate::{
+    connection::{Incoming, RecvBody, SendBody, StreamError},
+    fields::{self, VisitFacts},
+    pages::{self, Failure},
+    routes::Route,
+    upstream::Connector,
+};
+
+/// 1xx responses that wait for the visitor's stream; an upstream sends one or two.
+const INFORMATIONAL_QUEUE: usize = 8;
+
+/// The response head that hyper is willing to read, in bytes: what fits a frame of ours, and
+/// room to see that it does not.
+const UPSTREAM_HEAD_BYTES: usize = 64 * 1024;
+
+type RequestBody = Either<RecvBody, Empty<Bytes>>;
+
+/// Connections to one upstream, kept alive between requests.
+#[derive(Debug, Clone)]
+pub(crate) struct UpstreamClient(Client<Connector, RequestBody>);
+
+impl UpstreamClient {
+    pub(crate) fn new(connector: Connector) -> Self {
+        Self(
+            Client::builder(TokioExecutor::new())
+                .http1_max_buf_size(UPSTREAM_HEAD_BYTES)
+                .http1_preserve_header_case(false)
+                .set_host(false)
+                .build(connector),
+        )
+    }
+}
+
+/// Answers one request; returns when the upstream call has really ended.
+pub(crate) async fn serve(incoming: Incoming, route: Option<Arc<Route>>, facts: Arc<VisitFacts>, app: &str) {
+    let Incoming { request, body, mut answer } = incoming;
+    let Some(route) = route else {
+        return decline(Failure::NoSuchApp, &request, &mut answer, app).await;
+    };
+    let (informational, mut early) = mpsc::channel(INFORMATIONAL_QUEUE);
+    let Some(mut forwarded) = forward(&request, body, &route, &facts) else {
+        answer.reset(ErrorCode::BAD_MESSAGE, "the request cannot be put in HTTP/1.1");
+        return;
+    };
+    let is_head = request.method == "HEAD";
+    hyper::ext::on_informational(&mut forwarded, move |response| {
+        // A hint that finds no room is only a hint.
+        let _ = informational.try_send((response.status(), response.headers().clone()));
+    });
+    let mut call = std::pin::pin!(route.client.0.request(forwarded));
+    let response = loop {
+        let stopped = tokio::select! {
+            biased;
+            Some((status, headers)) = early.recv() => {
+                // 101 is for upgrades, which are not asked for.
+                if status.as_u16() != 101 {
+                    let fields = fields::for_visitor(&headers, &route.upstream);
+                    let hint = Response { status: status.as_u16(), fields, end: false };
+                    let _ = answer.respond(hint);
+                }
+                continue;
+            }
+            response = &mut call => break response,
+            stopped = answer.stopped() => stopped,
+        };
+        tracing::debug!(error = %stopped, "visitor left before the answer");
+        return;
+    };
+    match response {
+        Ok(response) => relay(response, is_head, &route, &request, answer, app).await,
+        Err(error) => {
+            tracing::debug!(%error, app, upstream = %route.upstream, "upstream failed");
+            decline(failure_of(&error), &request, &mut answer, app).await;
+        }
+    }
+}
+
+fn failure_of(error: &ClientError) -> Failure {
+    if error.is_connect() { Failure::UpstreamUnavailable } else { Failure::UpstreamFailed }
+}
+
+/// The request for the upstream. Its URI is made from parts: the visitor's target is path and
+/// query and can become nothing else (`HTP-010`).
+fn forward(
+    request: &p2claw_session::Request,
+    body: RecvBody,
+    route: &Route,
+    facts: &VisitFacts,
+) -> Option<HttpRequest<RequestBody>> {
+    let target: PathAndQuery = request.target.as_str().parse().ok()?;
+    let uri = Uri::builder()
+        .scheme("http")
+        .authority("upstream.invalid")
+        .path_and_query(target)
+        .build()
+        .ok()?;
+    let body = if request.end { Either::Right(Empty::new()) } else { Either::Left(body) };
+    let mut forwarded = HttpRequest::new(body);
+    *forwarded.method_mut() = Method::from_bytes(request.method.as_bytes()).ok()?;
+    *forwarded.uri_mut() = uri;
+    *forwarded.headers_mut() =
+        fields::for_upstream(&request.fields, &route.upstream, route.preserve_host, facts);
+    Some(forwarded)
+}
+
+/// Passes a response on, each piece as it comes.
+async fn relay(
+    response: http::Response<UpstreamBody>,
+    is_head: bool,
+    route: &Route,
+    request: &p2claw_session::Request,
+    mut answer: SendBody,
+    app: &str,
+) {
+    let (head, mut body) = response.into_parts();
+    let fields = fields::for_visitor(&head.headers, &route.upstream);
+    let end = is_head || hyper::body::Body::is_end_stream(&body);
+    let response = Response { status: head.status.as_u16(), fields, end };
+    if let Err(error) = answer.respond(response) {
+        tracing::debug!(%error, app, "response head refused");
+        return decline(Failure::HeadTooLarge, request, &mut answer, app).await;
+    }
+    if end {
+        return;
+    }
+    let mut trailers = None;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            _ = answer.stopped() => return,
+        };
+        match frame {
+            None => break,
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => {
+                    if answer.write(data).await.is_err() {
+                        return;
+                    }
+                }
+                Err(frame) => {
+                    trailers = frame.trailers_ref().map(|map| fields::for_visitor(map, &route.upstream));
+                }
+            },
+            // A cut-off body is an error at the other end, never a clean end (`HTP-050`).
+            Some(Err(error)) => {
+                tracing::debug!(%error, app, "upstream hung up within a body");
+                answer.reset(ErrorCode::UPSTREAM_FAILED, "the app hung up within the body");
+                return;
+            }
+        }
+    }
+    let trailers = trailers.filter(|fields: &Fields| fields.len() > 0);
+    if let Err(error) = answer.finish(trailers) {
+        tracing::debug!(%error, app, "response not finished");
+    }
+}
+
+async fn decline(
+    failure: Failure,
+    request: &p2claw_session::Request,
+    answer: &mut SendBody,
+    app: &str,
+) {
+    let (response, body) = pages::answer(failure, request, app);
+    let end = response.end;
+    let sent: Result<(), StreamError> = async {
+        answer.respond(response)?;
+        let rest: OptionFuture<_> = (!end).then(|| answer.write(body)).into();
+        rest.await.transpose()?;
+        if end { Ok(()) } else { answer.finish(None) }
+    }
+    .await;
+    if let Err(error) = sent {
+        tracing::debug!(%error, app, "answer not delivered");
+    }
+}

@@ -1,0 +1,148 @@
+//! The transport seam: what a session needs from a WebRTC stack, and nothing more.
+//!
+//! A stack implements [`PeerTransport`]; one [`Peer`] is one visit's peer connection. Nothing of
+//! a stack's own types passes through here, so that a third stack needs no change above.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use p2claw_session::LaneId;
+
+/// Label of every pre-negotiated data channel (`RTC-002`).
+pub const LANE_LABEL: &str = "p2claw";
+
+/// How long a lost path may take to come back before the peer is given up (DESIGN.md, Session).
+pub const PATH_GRACE: Duration = Duration::from_secs(30);
+
+/// A WebRTC stack.
+pub trait PeerTransport: Send + Sync + fmt::Debug + 'static {
+    /// Answers a visitor's SDP offer; the answer names the candidates that are known already.
+    fn accept<'a>(&'a self, offer: &'a str) -> BoxFuture<'a, Result<Accepted, TransportError>>;
+
+    /// Makes an offer, as a native visitor.
+    fn offer(&self) -> BoxFuture<'_, Result<Offered, TransportError>>;
+
+    /// Addresses of the UDP sockets in use, for people who configure firewalls.
+    fn local_addresses(&self) -> Vec<SocketAddr>;
+}
+
+/// The answer to an offer, and the peer behind it.
+pub struct Accepted {
+    /// SDP answer.
+    pub answer: String,
+    /// The peer; it makes progress only while it is polled.
+    pub peer: Box<dyn Peer>,
+}
+
+/// An offer, and the peer that waits for its answer.
+pub struct Offered {
+    /// SDP offer.
+    pub offer: String,
+    /// The peer; feed the answer to [`Peer::accept_answer`].
+    pub peer: Box<dyn Peer>,
+}
+
+/// One peer connection with its lanes.
+///
+/// Polled by its owner, never in the background: whatever it has to send or to time out happens
+/// inside [`Peer::poll_event`].
+pub trait Peer: Send {
+    /// Drives sockets and timers; call again after any other method of the peer.
+    ///
+    /// After [`PeerEvent::Closed`] it returns the same again.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<PeerEvent>;
+
+    /// Hands one message over for sending. `false`: no room now, and nothing was taken; try
+    /// again after [`PeerEvent::Writable`]. About 256 KiB are queued at most, so that the order
+    /// between streams stays the session's to choose.
+    ///
+    /// # Errors
+    /// When the lane does not exist or the peer is closed.
+    fn try_send(&mut self, lane: LaneId, message: &Bytes) -> Result<bool, TransportError>;
+
+    /// Takes the answer to this side's offer.
+    ///
+    /// # Errors
+    /// When the SDP cannot be used, or no answer is awaited.
+    fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError>;
+
+    /// Takes a candidate of the other side (RFC 8839 `candidate:...`). One that this stack cannot
+    /// use, an mDNS name for instance, is left aside: ICE finds such a peer by itself.
+    fn add_candidate(&mut self, candidate: &str);
+
+    /// The pair of addresses in use, once there is one.
+    fn path(&self) -> Option<Path>;
+
+    /// Ends the connection in good order; poll on until [`PeerEvent::Closed`].
+    fn close(&mut self);
+}
+
+/// The addresses that carry a peer connection, as seen from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path {
+    /// This end.
+    pub local: SocketAddr,
+    /// The other end, which may be a relay.
+    pub remote: SocketAddr,
+}
+
+/// What a peer reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerEvent {
+    /// A lane carries messages from now on.
+    LaneOpen(LaneId),
+    /// A message arrived.
+    Message(LaneId, Bytes),
+    /// After a refused [`Peer::try_send`]: there may be room again.
+    Writable,
+    /// A local candidate to pass on; `None`: there are no more.
+    Candidate(Option<String>),
+    /// The path works, or stopped working for now.
+    Path(PathState),
+    /// The connection is over.
+    Closed(String),
+}
+
+/// Whether packets get through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathState {
+    /// Packets get through.
+    Connected,
+    /// They do not at present; it may heal.
+    Disconnected,
+}
+
+/// Why a transport refused.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The other side's SDP or candidate is of no use.
+    #[error("use the other side's description: {0}")]
+    BadDescription(String),
+    /// This machine has no socket or address to offer.
+    #[error("open a UDP socket: {0}")]
+    Socket(#[from] std::io::Error),
+    /// The stack itself failed.
+    #[error("run the WebRTC stack: {0}")]
+    Stack(String),
+    /// The peer is closed, or the lane is not there.
+    #[error("send: the peer connection is closed")]
+    Closed,
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offered").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! One visit: an offer answered and signed, then a session whose requests go to an upstream.
+
+use std::{sync::Arc, time::Duration};
+
+use p2claw_identity::{AppName, IdentityKey, SessionId};
+use p2claw_proto::v1::VisitAnswer;
+use p2claw_session::{Config, ErrorCode, Role};
+use p2claw_signaling::{
+    SignalCode,
+    address::PublicAddress,
+    agent_link::{VisitOffer, Welcome},
+};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::{
+    clock,
+    connection::{self, Connection, Driver},
+    fields::VisitFacts,
+    proxy,
+    routes::Routes,
+    transport::PeerTransport,
+};
+
+/// From the answer to the visitor's HELLO. A path through slow NATs takes a few seconds; what
+/// takes longer than this does not come any more.
+const SETUP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long running exchanges may go on after the agent was told to stop.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Candidates of one visitor that wait for the visit's task.
+pub(crate) const CANDIDATE_QUEUE: usize = 64;
+
+/// Why a visit was refused, as coord and the visitor are told.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: SignalCode,
+    pub(crate) reason: String,
+}
+
+impl Refusal {
+    fn new(code: SignalCode, reason: impl ToString) -> Self {
+        Self { code, reason: reason.to_string() }
+    }
+}
+
+/// What all visits share.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) key: Arc<IdentityKey>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) transport: Arc<dyn PeerTransport>,
+    pub(crate) session: Config,
+}
+
+/// A visit that was answered; run it to serve the visitor.
+pub(crate) struct Visit {
+    session_id: SessionId,
+    app: AppName,
+    facts: VisitFacts,
+    connection: Connection,
+    driver: Driver,
+}
+
+/// Answers an offer: from here on the visitor's packets are welcome.
+pub(crate) async fn answer(
+    host: &Host,
+    offer: &VisitOffer,
+    welcome: &Welcome,
+) -> Result<(VisitAnswer, Visit), Refusal> {
+    if host.routes.get(&offer.app).is_none() {
+        return Err(Refusal::new(SignalCode::NoSuchApp, "this agent has no such app"));
+    }
+    let accepted = host
+        .transport
+        .accept(&offer.sdp)
+        .await
+        .map_err(|error| Refusal::new(SignalCode::BadOffer, error))?;
+    let answer = offer
+        .answer(&host.key, accepted.answer, clock::unix_millis())
+        .map_err(|error| Refusal::new(SignalCode::Internal, error))?;
+    let mut config = host.session.clone();
+    config.grease_seed = Some(clock::random_u64());
+    let (connection, driver) = connection::connect(Role::Agent, config, accepted.peer);
+    let facts = VisitFacts {
+        public_authority: authority(&welcome.public, offer),
+        public_scheme: welcome.public.scheme.clone(),
+        session: offer.session_id.to_string(),
+        encodings: 0,
+        path: None,
+    };
+    let (session_id, app) = (offer.session_id, offer.app.clone());
+    Ok((answer, Visit { session_id, app, facts, connection, driver }))
+}
+
+/// Host and port as they stand in the visitor's address bar.
+fn authority(public: &PublicAddress, offer: &VisitOffer) -> String {
+    let url = public.url(&offer.app, &offer.alias);
+    let authority = url.split('/').nth(2).unwrap_or_default();
+    authority.to_owned()
+}
+
+impl Visit {
+    /// Serves the visitor until either side ends it.
+    pub(crate) async fn run(
+        self,
+        host: Arc<Host>,
+        mut candidates: mpsc::Receiver<String>,
+        shutdown: CancellationToken,
+    ) {
+        let Self { session_id, app, facts, connection, mut driver } = self;
+        let span = tracing::info_span!("visit", session = %session_id, %app);
+        async move {
+            let mut requests = JoinSet::new();
+            let deadline = Instant::now() + SETUP_DEADLINE;
+            let mut drain: Option<Instant> = None;
+            let ended = loop {
+                let waiting = connection.peer_settings().is_none();
+                tokio::select! {
+                    ended = &mut driver => break ended,
+                    Some(candidate) = candidates.recv() => driver.add_candidate(&candidate),
+                    Some(incoming) = connection.accept() => {
+                        let route = host.routes.get(&app);
+                        let facts = Arc::new(with_path(&facts, &connection));
+                        let app = app.clone();
+                        let span = tracing::debug_span!("request", stream = %incoming.stream());
+                        requests.spawn(
+                            async move { proxy::serve(incoming, route, facts, app.as_str()).await }
+                                .instrument(span),
+                        );
+                    }
+                    Some(_) = requests.join_next(), if !requests.is_empty() => {
+                        if drain.is_some() && requests.is_empty() {
+                            connection.close(ErrorCode::NO_ERROR, "the agent stops");
+                        }
+                    }
+                    () = sleep_until(deadline), if waiting => {
+                        connection.close(ErrorCode::IDLE_TIMEOUT, "no HELLO");
+                    }
+                    () = shutdown.cancelled(), if drain.is_none() => {
+                        drain = Some(Instant::now() + DRAIN_DEADLINE);
+                        connection.go_away();
+                        if requests.is_empty() {
+                            connection.close(ErrorCode::NO_ERROR, "the agent stops");
+                        }
+                    }
+                    () = sleep_until(drain.unwrap_or(deadline)), if drain.is_some() => {
+                        requests.abort_all();
+                        connection.close(ErrorCode::NO_ERROR, "the agent stops");
+                    }
+                }
+            };
+            tracing::info!(reason = %ended, "visit ended");
+            // Dropping the set aborts what still talks to the upstream.
+        }
+        .instrument(span)
+        .await;
+    }
+}
+
+fn with_path(facts: &VisitFacts, connection: &Connection) -> VisitFacts {
+    VisitFacts {
+        encodings: connection.peer_settings().map_or(0, |settings| settings.encodings),
+        path: connection.path(),
+        ..facts.clone()
+    }
+}

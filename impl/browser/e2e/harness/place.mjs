@@ -1,0 +1,51 @@
+// Temporary directories, free ports, and where things are on this machine.
+import { existsSync, mkdtempSync } from "node:fs";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The e2e folder. */
+export const here = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const workspace = resolve(here, "../../..");
+
+/** A new directory. Short, for Unix socket paths in it have at most 107 bytes. */
+export function temporary(kind) {
+  return mkdtempSync(join(tmpdir(), `p2c-${kind}-`));
+}
+
+/** The binary under test. */
+export function binary() {
+  const target = process.env.CARGO_TARGET_DIR ?? join(workspace, "target");
+  const places = process.env.P2CLAW_BIN
+    ? [process.env.P2CLAW_BIN]
+    : [join(target, "debug/p2claw"), join(target, "release/p2claw")];
+  const found = places.find((place) => existsSync(place));
+  if (!found) throw new Error(`no p2claw binary at ${places.join(" or ")}; run: cargo build`);
+  return found;
+}
+
+export function chromiumPath() {
+  const places = [process.env.P2CLAW_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"];
+  const found = places.find((place) => place && existsSync(place));
+  if (!found) throw new Error("no Chromium; install it or set P2CLAW_CHROMIUM");
+  return found;
+}
+
+const handedOut = new Set();
+
+/** A TCP port of 127.0.0.1 on which nothing listens, different at each call. */
+export async function freePort() {
+  for (;;) {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address();
+    server.close();
+    await once(server, "close");
+    if (!handedOut.has(port)) {
+      handedOut.add(port);
+      return port;
+    }
+  }
+}

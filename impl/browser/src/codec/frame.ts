@@ -1,0 +1,46 @@
+/** One frame is one message on a lane: varint type, varint stream, payload (spec/v1/session.md). */
+import { readVarint, varintLength, writeVarint } from "./varint.ts";
+
+/** Registry: spec/registries/frame-types.csv. */
+export const FrameType = {
+  HELLO: 0x01,
+  REQUEST: 0x02,
+  RESPONSE: 0x03,
+  DATA: 0x04,
+  DATA_END: 0x05,
+  TRAILERS: 0x06,
+  RESET: 0x07,
+  STOP: 0x08,
+  CREDIT: 0x09,
+  PING: 0x0a,
+  PONG: 0x0b,
+  GOAWAY: 0x0c,
+} as const;
+
+/** A frame as it came from a lane; `payload` is a view of the message. */
+export interface Frame {
+  type: number;
+  stream: number;
+  payload: Uint8Array;
+}
+
+/** Reads a message; `undefined` where its header is cut off or the message is empty. */
+export function decodeFrame(message: Uint8Array): Frame | undefined {
+  const type = readVarint(message, 0);
+  if (!type) return undefined;
+  const stream = readVarint(message, type.next);
+  if (!stream) return undefined;
+  return { type: type.value, stream: stream.value, payload: message.subarray(stream.next) };
+}
+
+/** Bytes before the payload. */
+export function headerLength(type: number, stream: number): number {
+  return varintLength(type) + varintLength(stream);
+}
+
+/** Builds a message of its own memory, so that `payload` may be reused. */
+export function encodeFrame(type: number, stream: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  const message = new Uint8Array(headerLength(type, stream) + payload.length);
+  message.set(payload, writeVarint(message, writeVarint(message, 0, type), stream));
+  return message;
+}

@@ -1,0 +1,18 @@
+/** What a session description says about the certificate of its DTLS end. */
+
+/**
+ * The SHA-256 fingerprint of a description; `undefined` unless there is one, and every
+ * `a=fingerprint` line says the same (a second one could be the one that the browser heeds).
+ */
+export function sdpFingerprint(sdp: string): Uint8Array | undefined {
+  const values = new Set<string>();
+  for (const line of sdp.split(/\r\n|\r|\n/)) {
+    const match = /^\s*a\s*=\s*fingerprint\s*:\s*(.*?)\s*$/i.exec(line);
+    if (match) values.add((match[1] ?? "").toLowerCase());
+  }
+  const [value] = values;
+  if (values.size !== 1 || value === undefined) return undefined;
+  const match = /^sha-256 +([0-9a-f]{2}(?::[0-9a-f]{2}){31})$/.exec(value);
+  if (!match?.[1]) return undefined;
+  return Uint8Array.from(match[1].split(":"), (pair) => Number.parseInt(pair, 16));
+}

@@ -1,0 +1,60 @@
+/** Serves the requests that one service worker sends through one port. */
+import type { SharedJar } from "../cookie/shared-jar.ts";
+import type { FromTunnel, ToTunnel } from "../port/messages.ts";
+import { Exchange, type RequestMessage, type Surroundings } from "./exchange.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
+
+export class PortServer implements Surroundings {
+  readonly #port: MessagePort;
+  readonly #room: WaitingRoom;
+  readonly #jar: SharedJar;
+  readonly #count: (change: 1 | -1) => void;
+  readonly #exchanges = new Map<number, Exchange>();
+
+  /** `count` hears of exchanges that begin and end. */
+  constructor(port: MessagePort, room: WaitingRoom, jar: SharedJar, count: (change: 1 | -1) => void) {
+    this.#port = port;
+    this.#room = room;
+    this.#jar = jar;
+    this.#count = count;
+    port.onmessage = (event: MessageEvent<ToTunnel>) => this.#receive(event.data);
+    // Where the browser tells that the other end is gone, its exchanges need not stall for ever.
+    port.addEventListener("close", () => {
+      for (const exchange of [...this.#exchanges.values()]) exchange.abort();
+    });
+  }
+
+  post(message: FromTunnel, transfer: Transferable[] = []): void {
+    this.#port.postMessage(message, transfer);
+  }
+
+  cookieHeader(target: string): string {
+    return this.#jar.get(target, false);
+  }
+
+  storeCookie(line: string, target: string): void {
+    this.#jar.set(line, target, false);
+  }
+
+  waitAgain(exchange: Exchange): void {
+    this.#room.enter(exchange);
+  }
+
+  over(exchange: Exchange): void {
+    if (this.#exchanges.delete(exchange.id)) this.#count(-1);
+  }
+
+  #receive(message: ToTunnel): void {
+    if (message.t === "ping") this.post({ t: "pong", token: message.token });
+    else if (message.t === "request") this.#begin(message);
+    else this.#exchanges.get(message.id)?.receive(message);
+  }
+
+  #begin(request: RequestMessage): void {
+    this.post({ t: "ack", id: request.id });
+    const exchange = new Exchange(request, this);
+    this.#exchanges.set(request.id, exchange);
+    this.#count(1);
+    void this.#jar.loaded.then(() => this.#room.enter(exchange));
+  }
+}

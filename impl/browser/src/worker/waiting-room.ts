@@ -1,0 +1,55 @@
+/** Where exchanges wait for a session, or for room on it. */
+import type { Exchange } from "./exchange.ts";
+import type { Link } from "./link.ts";
+
+/** Longest wait for a session: after that the page hears an error. */
+export const MAX_WAIT_MS = 15_000;
+/** Exchanges that may wait; a page that asks for more at once hears an error. */
+const MAX_WAITING = 512;
+
+export class WaitingRoom {
+  #line: { exchange: Exchange; since: number }[] = [];
+  #link: Link | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  /** The link that new exchanges use; `undefined` while there is none. */
+  use(link: Link | undefined): void {
+    this.#link = link;
+    // The wait for a session starts over when one is lost.
+    const since = performance.now();
+    for (const entry of this.#line) entry.since = since;
+    this.admit();
+  }
+
+  enter(exchange: Exchange): void {
+    if (!exchange.waiting) return;
+    if (this.#line.length >= MAX_WAITING) {
+      exchange.fail("BUSY", "too many requests wait for the connection");
+      return;
+    }
+    this.#line.push({ exchange, since: performance.now() });
+    this.#timer ??= setInterval(() => this.#expire(), 1_000);
+    this.admit();
+  }
+
+  /** Starts those that can start now. */
+  admit(): void {
+    while (this.#line.length > 0 && this.#link?.canOpen) {
+      const { exchange } = this.#line.shift() ?? {};
+      if (exchange?.waiting) exchange.start(this.#link);
+    }
+  }
+
+  #expire(): void {
+    if (!this.#link?.usable) {
+      const oldest = performance.now() - MAX_WAIT_MS;
+      const late = this.#line.filter((entry) => entry.since < oldest);
+      this.#line = this.#line.filter((entry) => entry.since >= oldest);
+      for (const { exchange } of late) exchange.fail("NO_SESSION", "there is no connection to the agent");
+    }
+    this.#line = this.#line.filter(({ exchange }) => exchange.waiting);
+    if (this.#line.length > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

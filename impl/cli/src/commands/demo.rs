@@ -1,0 +1,250 @@
+//! `demo`: coord, edge, relay and agent in one process, with a sample app.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use p2claw_agent::{
+    Agent, ApiError, ApiSocket, LinkStatus, RouteEntry, Routes, StateDir, Upstream,
+};
+use p2claw_coord::RelayConfig;
+use p2claw_identity::{AppName, IdentityKey};
+use p2claw_signaling::address::PublicAddress;
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::DemoArguments,
+    commands::{
+        SOFTWARE,
+        daemon::{bind_endpoint, fresh_seed},
+        services::bind,
+    },
+    exit::{self, CommandError},
+    output,
+    relay::Relay,
+    sample,
+};
+
+/// The port that is tried first.
+const PORT: u16 = 8787;
+
+/// Under which name the demo's app stands.
+const APP: &str = "hello";
+
+/// `*.localhost` leads to the own machine, in every browser, and counts as a secure context.
+const PARENT: &str = "localhost";
+
+/// Registration within one process.
+const READY_DEADLINE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
+    let shutdown = exit::on_signal()?;
+    let ground = Ground::open(&arguments)?;
+    let state = ground.state();
+
+    let (edge_listener, moved) = bind_edge(arguments.port).await?;
+    let edge_address = edge_listener.local_addr()?;
+    let coord_listener = loopback().await?;
+    let coord_address = coord_listener.local_addr()?;
+    let coord_url = format!("http://{coord_address}");
+    let secret = data_encoding::HEXLOWER.encode(&fresh_seed()?);
+    let relay = Relay::start(loopback_address(), secret.clone()).await?;
+
+    let seed = fresh_seed()?;
+    let key = Arc::new(state.identity_key(move || seed)?);
+    let mut tasks: JoinSet<Result<(), CommandError>> = JoinSet::new();
+    let stop = shutdown.child_token();
+    let upstream = match arguments.upstream {
+        Some(upstream) => upstream,
+        None => start_sample(&mut tasks, stop.clone()).await?,
+    };
+    let app = AppName::parse(APP)?;
+    let routes = Arc::new(Routes::load(None)?);
+    routes.expose(app.clone(), RouteEntry { upstream: upstream.clone(), preserve_host: false })?;
+
+    let mut coord = p2claw_coord::Config::new(
+        coord_address.to_string(),
+        PublicAddress {
+            scheme: "http".to_owned(),
+            parent: PARENT.to_owned(),
+            port: Some(edge_address.port()),
+        },
+    );
+    coord.database = Some(state.path().join("coord.redb"));
+    coord.relay = Some(RelayConfig { urls: vec![relay.url()], secret: secret.into_bytes() });
+    let edge = p2claw_edge::Config::new(coord_url.parse()?, PARENT);
+    let token = stop.clone();
+    tasks.spawn(async move { Ok(p2claw_coord::run(coord_listener, coord, token).await?) });
+    let token = stop.clone();
+    tasks.spawn(async move { Ok(p2claw_edge::run(edge_listener, edge, token).await?) });
+
+    let agent = Agent {
+        key: Arc::clone(&key),
+        routes,
+        transport: Arc::new(bind_endpoint(0, true)?),
+        coord: coord_url,
+        software: SOFTWARE.to_owned(),
+        api: Some(ground.api),
+    };
+    let (status, mut watched) = watch::channel(LinkStatus::default());
+    let token = stop.clone();
+    tasks.spawn(async move { Ok(agent.run(status, token).await?) });
+
+    let facts = Facts { key: &key, upstream: &upstream, moved, kept: &ground.place };
+    let ready = async {
+        let status = timeout(READY_DEADLINE, watched.wait_for(|status| status.registered))
+            .await
+            .map_err(|_| "register the agent within 10 s; try again with -v")?
+            .map_err(|_| "register the agent: it stopped")?
+            .clone();
+        facts.print(&status, &app, arguments.json)
+    };
+    let result = tokio::select! {
+        Some(ended) = tasks.join_next() => Err(first_error(ended)),
+        ready = ready => ready,
+    };
+    let result = match result {
+        Err(error) => Err(error),
+        Ok(()) => tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            Some(ended) = tasks.join_next() => Err(first_error(ended)),
+        },
+    };
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    relay.close().await;
+    if result.is_ok() && !arguments.json {
+        println!("\nThe demo has ended.");
+    }
+    result
+}
+
+/// What one of the parts ended with, though nobody had asked it to end.
+fn first_error(ended: Result<Result<(), CommandError>, tokio::task::JoinError>) -> CommandError {
+    match ended {
+        Ok(Ok(())) => "go on: a part of the demo ended by itself".into(),
+        Ok(Err(error)) => error,
+        Err(error) => format!("go on: a part of the demo failed: {error}").into(),
+    }
+}
+
+/// The folder of a demo, and its lock.
+struct Ground {
+    api: ApiSocket,
+    place: Place,
+}
+
+enum Place {
+    /// The address is the same the next time.
+    Kept(StateDir),
+    /// Another demo has the folder: this one has an address for once.
+    Once(StateDir, #[expect(dead_code, reason = "removes the folder at the end")] tempfile::TempDir),
+}
+
+impl Ground {
+    fn open(arguments: &DemoArguments) -> Result<Self, CommandError> {
+        let kept = arguments.state.open(Some("demo"))?;
+        match ApiSocket::bind(&kept) {
+            Ok(api) => Ok(Self { api, place: Place::Kept(kept) }),
+            Err(ApiError::AlreadyRunning(_)) => {
+                let folder = tempfile::Builder::new().prefix("p2claw-demo-").tempdir()?;
+                let state = StateDir::open(folder.path())?;
+                Ok(Self { api: ApiSocket::bind(&state)?, place: Place::Once(state, folder) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn state(&self) -> &StateDir {
+        match &self.place {
+            Place::Kept(state) | Place::Once(state, _) => state,
+        }
+    }
+}
+
+fn loopback_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+async fn loopback() -> Result<TcpListener, CommandError> {
+    bind(loopback_address(), "--port").await
+}
+
+/// The usual port, or a free one where another program has it; a port that was asked for is
+/// taken or refused. `true`: it is not the usual one.
+async fn bind_edge(port: Option<u16>) -> Result<(TcpListener, bool), CommandError> {
+    let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match port {
+        Some(port) => Ok((bind(at(port), "--port").await?, false)),
+        None => match TcpListener::bind(at(PORT)).await {
+            Ok(listener) => Ok((listener, false)),
+            Err(_) => Ok((loopback().await?, true)),
+        },
+    }
+}
+
+async fn start_sample(
+    tasks: &mut JoinSet<Result<(), CommandError>>,
+    stop: CancellationToken,
+) -> Result<Upstream, CommandError> {
+    let listener = loopback().await?;
+    let upstream = listener.local_addr()?.to_string().parse()?;
+    tasks.spawn(async move { Ok(sample::serve(listener, stop).await?) });
+    Ok(upstream)
+}
+
+struct Facts<'a> {
+    key: &'a IdentityKey,
+    upstream: &'a Upstream,
+    moved: bool,
+    kept: &'a Place,
+}
+
+impl Facts<'_> {
+    fn print(&self, status: &LinkStatus, app: &AppName, as_json: bool) -> Result<(), CommandError> {
+        let url = status.url(app.as_str()).ok_or("find out the address: coord gave no alias")?;
+        let peer_id = self.key.peer_id().to_string();
+        if as_json {
+            return output::json(&json!({
+                "url": url,
+                "alias": status.alias,
+                "peer_id": peer_id,
+                "app": app.as_str(),
+                "upstream": self.upstream.to_string(),
+            }));
+        }
+        println!("\n  Open this address in a browser on this machine:\n\n  {url}\n");
+        if let Some(code) = output::qr(&url) {
+            for line in code.lines() {
+                println!("  {line}");
+            }
+        }
+        println!("\n  app        {}", self.upstream);
+        println!("  peer id    {peer_id}");
+        println!("  with proof {url}#p={peer_id}");
+        if self.moved {
+            println!("\n  Port {PORT} is taken, so the address has another; --port chooses one.");
+        }
+        match self.kept {
+            Place::Kept(state) => println!(
+                "\n  Your own app: p2claw expose NAME PORT --state-dir {}",
+                state.path().display()
+            ),
+            Place::Once(..) => println!(
+                "\n  Another demo is running: this one has an address of its own, for this time \
+                 only."
+            ),
+        }
+        println!("  Ctrl-C ends the demo.");
+        Ok(())
+    }
+}

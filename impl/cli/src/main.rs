@@ -1,0 +1,46 @@
+//! The `p2claw` command: arguments become typed configurations, and the libraries do the work.
+#![expect(clippy::print_stdout, reason = "what a command prints is its result")]
+
+mod args;
+mod commands;
+mod exit;
+mod output;
+mod relay;
+mod sample;
+
+use std::process::ExitCode;
+
+use args::{Arguments, Command};
+use clap::Parser as _;
+
+/// Forwarding is allocation and copying for the most part: mimalloc takes a fifth of the
+/// processor time off it (TRANSPORT.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    output::start_logging(arguments.verbose, &arguments.command);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::report(&format!("start: {error}")),
+    };
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Demo(command) => commands::demo::run(command).await,
+            Command::Coord(command) => commands::services::coord(command).await,
+            Command::Edge(command) => commands::services::edge(command).await,
+            Command::Run(command) => commands::daemon::run(command).await,
+            Command::Expose(command) => commands::routes::expose(command).await,
+            Command::Unexpose(command) => commands::routes::unexpose(command).await,
+            Command::Routes(command) => commands::routes::list(command).await,
+            Command::Identity(command) => commands::identity::show(command).await,
+        }
+    });
+    // A task that hangs in the kernel does not keep the program.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error.to_string()),
+    }
+}

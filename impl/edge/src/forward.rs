@@ -1,0 +1,93 @@
+//! Signaling requests on their way to coord, streamed both ways.
+
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
+    uri::{Authority, Scheme},
+};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use p2claw_signaling::{SignalCode, code};
+
+use crate::{
+    EdgeError,
+    service::{Body, json_problem},
+};
+
+/// Field in which coord learns which address was asked for.
+const HOST_FIELD: HeaderName = HeaderName::from_static("p2claw-host");
+
+/// Fields of a request that coord needs; a visitor's others stay here.
+const FORWARDED_FIELDS: [HeaderName; 3] =
+    [http::header::CONTENT_TYPE, http::header::CONTENT_LENGTH, http::header::ACCEPT];
+
+/// How long coord may take to take a connection.
+const CONNECT_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct Coord {
+    scheme: Scheme,
+    authority: Authority,
+    client: Client<HttpConnector, Incoming>,
+}
+
+impl Coord {
+    pub(crate) fn new(uri: Uri) -> Result<Self, EdgeError> {
+        let parts = uri.clone().into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(EdgeError::BadCoord(uri));
+        };
+        if scheme != Scheme::HTTP {
+            return Err(EdgeError::BadCoord(uri));
+        }
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_DEADLINE));
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { scheme, authority, client })
+    }
+
+    /// Sends a request on and hands the answer back as it streams in.
+    pub(crate) async fn forward(&self, request: Request<Incoming>, host: &str) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let target = head.uri.path_and_query().cloned();
+        let uri = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(target.map_or_else(|| "/".to_owned(), |target| target.to_string()))
+            .build();
+        let (Ok(uri), Ok(host)) = (uri, HeaderValue::from_str(host)) else {
+            return unreachable("the address cannot be passed on");
+        };
+        let mut forwarded = Request::new(body);
+        *forwarded.method_mut() = head.method;
+        *forwarded.uri_mut() = uri;
+        for name in FORWARDED_FIELDS {
+            if let Some(value) = head.headers.get(&name) {
+                forwarded.headers_mut().insert(name, value.clone());
+            }
+        }
+        forwarded.headers_mut().insert(HOST_FIELD, host);
+        match self.client.request(forwarded).await {
+            Ok(mut response) => {
+                for name in ["connection", "keep-alive", "transfer-encoding"] {
+                    response.headers_mut().remove(name);
+                }
+                response.map(|body| body.map_frame(|frame| frame.map_data(Bytes::from)).boxed())
+            }
+            Err(error) => {
+                tracing::warn!(%error, coord = %self.authority, "coord does not answer");
+                unreachable("the coordination service does not answer; try again in a moment")
+            }
+        }
+    }
+}
+
+fn unreachable(detail: &str) -> Response<Body> {
+    let json = code::error_json(SignalCode::CoordUnreachable, detail);
+    json_problem(StatusCode::BAD_GATEWAY, "COORD_UNREACHABLE", json)
+}

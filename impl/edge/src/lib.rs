@@ -1,0 +1,89 @@
+//! The edge: the web server behind every public address.
+//!
+//! It serves the same static bootstrap for all of them, forwards signaling to coord, and knows
+//! nothing of the apps (spec/v1/browser.md, "Duties of the edge").
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use tokio_util::sync::CancellationToken;
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8787").await?;
+//! let config = p2claw_edge::Config::new("http://127.0.0.1:8788".parse()?, "localhost");
+//! p2claw_edge::run(listener, config, CancellationToken::new()).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod assets;
+mod forward;
+mod pages;
+mod serve;
+mod service;
+mod tls;
+
+use std::path::PathBuf;
+
+use http::Uri;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// What an edge is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Coord's address: `http://host:port`.
+    pub coord: Uri,
+    /// The domain that the host labels stand under, lower case.
+    pub parent: String,
+    /// Certificate for `*.<parent>`; plain HTTP without it.
+    pub tls: Option<TlsFiles>,
+}
+
+impl Config {
+    /// Plain HTTP, for a trial on one machine or behind a TLS terminator.
+    #[must_use]
+    pub fn new(coord: Uri, parent: impl Into<String>) -> Self {
+        Self { coord, parent: parent.into(), tls: None }
+    }
+}
+
+/// PEM files, read once at the start.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// Certificate chain, the server's own first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Why an edge could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// Coord's address is of no use.
+    #[error("use the coord address {0}: give http://host:port")]
+    BadCoord(Uri),
+    /// A certificate or key file is of no use.
+    #[error("load {path}: {reason}", path = .path.display())]
+    Tls {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The listener failed.
+    #[error("accept connections: {0}")]
+    Listener(#[from] std::io::Error),
+}
+
+/// Serves until `shutdown`, then lets running exchanges end for at most 3 s.
+///
+/// # Errors
+/// When the configuration is of no use, or the listener fails.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: CancellationToken,
+) -> Result<(), EdgeError> {
+    let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+    let service = service::Edge::new(config)?;
+    serve::serve(listener, tls, service, shutdown).await
+}

@@ -1,0 +1,75 @@
+//! The word lists and reserved names of `spec/registries`, compiled in.
+
+use std::sync::OnceLock;
+
+/// Words in each list. Alias numbers assume it (spec NAM-8), so a list never grows or shrinks.
+pub(crate) const WORDS: usize = 512;
+
+const ADJECTIVES: &str = include_str!("../../../spec/registries/alias-adjectives.csv");
+const NOUNS: &str = include_str!("../../../spec/registries/alias-nouns.csv");
+const RESERVED: &str = include_str!("../../../spec/registries/reserved-names.csv");
+
+/// The cells of one column of a registry, without its heading.
+fn column(csv: &'static str, index: usize) -> impl Iterator<Item = &'static str> {
+    csv.lines()
+        .skip(1)
+        .filter_map(move |line| line.split(',').nth(index))
+}
+
+/// Adjectives in the order of the registry.
+pub(crate) fn adjectives() -> &'static [&'static str] {
+    static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
+    WORDS.get_or_init(|| column(ADJECTIVES, 1).collect())
+}
+
+/// Nouns in the order of the registry.
+pub(crate) fn nouns() -> &'static [&'static str] {
+    static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
+    WORDS.get_or_init(|| column(NOUNS, 1).collect())
+}
+
+/// Whether no app may have this name.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
+    NAMES
+        .get_or_init(|| column(RESERVED, 0).collect())
+        .contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// NAM-8: 512 words each, 3 to 10 letters, none twice, in order, none in both lists.
+    #[test]
+    fn nam_8_word_lists_are_sane() {
+        let mut seen = BTreeSet::new();
+        for list in [adjectives(), nouns()] {
+            assert_eq!(list.len(), WORDS);
+            assert!(list.is_sorted());
+            for word in list {
+                assert!((3..=10).contains(&word.len()), "{word}");
+                assert!(word.bytes().all(|b| b.is_ascii_lowercase()), "{word}");
+                assert!(seen.insert(*word), "{word} is there twice");
+            }
+        }
+        for csv in [ADJECTIVES, NOUNS] {
+            let numbers: Vec<usize> = column(csv, 0).map(|n| n.parse().unwrap()).collect();
+            assert_eq!(numbers, (0..WORDS).collect::<Vec<_>>());
+        }
+    }
+
+    /// NAM-3: the reserved names are exactly those of the design.
+    #[test]
+    fn nam_3_reserved_names_are_those_of_the_design() {
+        let expected: BTreeSet<_> =
+            "www api admin auth login account accounts mail ftp ssh p2claw \
+            peer sys internal static status health default"
+                .split_whitespace()
+                .collect();
+        let found: BTreeSet<_> = column(RESERVED, 0).collect();
+        assert_eq!(found, expected);
+        assert_eq!(column(RESERVED, 0).count(), expected.len());
+    }
+}

@@ -1,0 +1,24 @@
+//! [`PeerTransport`](p2claw_agent::transport::PeerTransport) over str0m, a sans-IO WebRTC stack.
+//!
+//! One UDP socket per address family serves all peers of an [`Endpoint`]. A peer runs inside
+//! whoever polls it; only the socket readers are tasks, and they end with the endpoint.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use p2claw_agent::transport::PeerTransport;
+//! use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
+//!
+//! let endpoint = Endpoint::bind(&EndpointConfig::default())?;
+//! let accepted = endpoint.accept("v=0 ...").await?;
+//! println!("{}", accepted.answer);
+//! # Ok(())
+//! # }
+//! ```
+
+mod batch;
+mod demux;
+mod endpoint;
+mod peer;
+mod socket;
+
+pub use endpoint::{Endpoint, EndpointConfig};

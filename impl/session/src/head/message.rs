@@ -1,0 +1,161 @@
+use p2claw_proto::v1 as proto;
+
+use super::{FieldError, Fields, Target, TargetError, is_token_byte};
+
+/// Head of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// A token such as `GET`; not `CONNECT`, which v1 reserves (SES-033).
+    pub method: String,
+    /// Path and query.
+    pub target: Target,
+    /// Fields, without `host` (SES-035).
+    pub fields: Fields,
+    /// No body follows.
+    pub end: bool,
+}
+
+/// Head of a response, informational (1xx) or final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// 100 to 599, not 101 (SES-021).
+    pub status: u16,
+    /// Fields.
+    pub fields: Fields,
+    /// No body follows.
+    pub end: bool,
+}
+
+/// Why a head is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MessageError {
+    /// Not a token.
+    #[error("the method is no token")]
+    Method,
+    /// Reserved for extended CONNECT (SES-033).
+    #[error("CONNECT is reserved")]
+    Connect,
+    /// Not origin-form.
+    #[error("{0}")]
+    Target(#[from] TargetError),
+    /// `*` with another method than OPTIONS.
+    #[error("the target `*` belongs to OPTIONS")]
+    Asterisk,
+    /// A field breaks a rule.
+    #[error("{0}")]
+    Field(#[from] FieldError),
+    /// Outside 100 to 599, or 101.
+    #[error("the status {0} is none that travels here")]
+    Status(u32),
+    /// A 1xx response that says no body follows, though the final response must.
+    #[error("an informational response cannot be the last")]
+    InformationalEnd,
+    /// No body follows, but `content-length` promises one (SES-037).
+    #[error("content-length promises a body, but none follows")]
+    MissingBody,
+}
+
+/// How long the body that follows a head must be (SES-037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyLength {
+    /// Any length.
+    Any,
+    /// As `content-length` says; 0 where HTTP allows no content.
+    Exactly(u64),
+}
+
+impl Request {
+    /// Checks what the types of the parts do not say already.
+    pub fn validate(&self) -> Result<(), MessageError> {
+        if self.method.is_empty() || !self.method.bytes().all(is_token_byte) {
+            return Err(MessageError::Method);
+        }
+        if self.method == "CONNECT" {
+            return Err(MessageError::Connect);
+        }
+        if self.target.is_asterisk() && self.method != "OPTIONS" {
+            return Err(MessageError::Asterisk);
+        }
+        self.fields.forbid("host")?;
+        if self.end && self.fields.content_length()?.is_some_and(|length| length > 0) {
+            return Err(MessageError::MissingBody);
+        }
+        self.fields.content_length()?;
+        Ok(())
+    }
+
+    pub(crate) fn body_length(&self) -> BodyLength {
+        match self.fields.content_length() {
+            Ok(Some(length)) => BodyLength::Exactly(length),
+            Ok(None) | Err(_) => BodyLength::Any,
+        }
+    }
+
+    pub(crate) fn from_wire(head: proto::Request) -> Result<Self, MessageError> {
+        let request = Self {
+            method: head.method,
+            target: Target::try_from(head.target)?,
+            fields: Fields::from_wire(head.fields)?,
+            end: head.end,
+        };
+        request.validate()?;
+        Ok(request)
+    }
+
+    pub(crate) fn into_wire(self) -> proto::Request {
+        proto::Request {
+            method: self.method,
+            target: self.target.into_string(),
+            fields: self.fields.into_wire(),
+            end: self.end,
+        }
+    }
+}
+
+impl Response {
+    /// Whether a further response follows.
+    pub const fn is_informational(&self) -> bool {
+        self.status < 200
+    }
+
+    /// Checks what the types of the parts do not say already.
+    pub fn validate(&self) -> Result<(), MessageError> {
+        if !(100..600).contains(&self.status) || self.status == 101 {
+            return Err(MessageError::Status(self.status.into()));
+        }
+        if self.is_informational() && self.end {
+            return Err(MessageError::InformationalEnd);
+        }
+        self.fields.content_length()?;
+        Ok(())
+    }
+
+    /// RFC 9110 section 6.4.1: no content for HEAD, 204 and 304, whatever `content-length` says.
+    pub(crate) fn body_length(&self, to_head: bool) -> BodyLength {
+        if to_head || matches!(self.status, 204 | 304) {
+            return BodyLength::Exactly(0);
+        }
+        match self.fields.content_length() {
+            Ok(Some(length)) => BodyLength::Exactly(length),
+            Ok(None) | Err(_) => BodyLength::Any,
+        }
+    }
+
+    pub(crate) fn from_wire(head: proto::Response) -> Result<Self, MessageError> {
+        let response = Self {
+            status: u16::try_from(head.status).map_err(|_| MessageError::Status(head.status))?,
+            fields: Fields::from_wire(head.fields)?,
+            end: head.end,
+        };
+        response.validate()?;
+        Ok(response)
+    }
+
+    pub(crate) fn into_wire(self) -> proto::Response {
+        proto::Response {
+            status: self.status.into(),
+            fields: self.fields.into_wire(),
+            end: self.end,
+        }
+    }
+}

@@ -1,0 +1,738 @@
+//! The agent's end of the control link.
+//!
+//! A driver owns the WebSocket and does, for every link:
+//! 1. [`AgentLink::new`] when the WebSocket is open (subprotocol `p2claw.v1`);
+//! 2. each binary message into [`AgentLink::handle`], each deadline of
+//!    [`AgentLink::poll_timeout`] into [`AgentLink::handle_timeout`];
+//! 3. after each of these and after each call that sends something: all of
+//!    [`AgentLink::poll_transmit`] into the WebSocket as binary messages, one each, and all of
+//!    [`AgentLink::poll_event`] to whom it concerns;
+//! 4. once [`AgentLink::is_closed`]: flush, close the WebSocket, and come back after
+//!    [`crate::backoff::Backoff`], unless the last event was [`AgentEvent::Replaced`].
+//!
+//! Peer sessions that were set up through a link outlive it.
+
+use crate::address::PublicAddress;
+use crate::candidate::IceCandidate;
+use crate::limits::{HANDSHAKE, HEARTBEAT, LINK_QUEUE, MISSED_HEARTBEATS};
+use crate::link::{Outbox, Timer, Timers, clip, decode, kind_name};
+use crate::sdp::{Description, SdpError};
+use crate::{SignalCode, code};
+use bytes::Bytes;
+use p2claw_identity::statement::{self, VisitFacts};
+use p2claw_identity::{
+    Alias, AppName, Fingerprint, IdentityKey, Nonce, PROTOCOL_VERSION, SessionId,
+};
+use p2claw_proto::v1::envelope::Kind;
+use p2claw_proto::v1::{self, IceServer, VisitAnswer};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use crate::link::{LinkError, SendError};
+
+/// What coord grants a registered agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Welcome {
+    /// The agent's alias, the same for ever.
+    pub alias: Alias,
+    /// Under which addresses its apps are reached.
+    pub public: PublicAddress,
+    /// STUN and TURN servers to gather candidates with.
+    pub ice_servers: Vec<IceServer>,
+    /// Apps that may be announced.
+    pub max_routes: u32,
+    /// Visits that coord lets be open at a time.
+    pub max_visits: u32,
+    /// How often this link sends a heartbeat.
+    pub heartbeat: Duration,
+}
+
+/// A visitor wants to talk. Answer with [`VisitOffer::answer`] or end it with
+/// [`AgentLink::end_visit`], within 10 s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VisitOffer {
+    /// The visit, as coord named it.
+    pub session_id: SessionId,
+    /// The app that is asked for.
+    pub app: AppName,
+    /// The agent's own alias; the link has compared it.
+    pub alias: Alias,
+    /// The visitor's SDP offer, at most 32 KiB, with one certificate.
+    pub sdp: String,
+    /// The certificate in it.
+    pub visitor_fingerprint: Fingerprint,
+    /// The visitor's nonce.
+    pub nonce: Nonce,
+}
+
+impl VisitOffer {
+    /// Signs an SDP answer for this visit. The certificate is read from the answer itself, so that
+    /// what is signed is what is sent.
+    ///
+    /// # Errors
+    /// When the answer is too long or does not name exactly one certificate.
+    pub fn answer(
+        &self,
+        key: &IdentityKey,
+        sdp: String,
+        now_unix_ms: i64,
+    ) -> Result<VisitAnswer, SdpError> {
+        let facts = VisitFacts {
+            session_id: self.session_id,
+            alias: self.alias.clone(),
+            nonce: self.nonce,
+            visitor_fingerprint: self.visitor_fingerprint,
+            agent_fingerprint: Description::parse(&sdp)?.fingerprint,
+        };
+        let (statement, signature) = statement::sign_visit(key, &facts, now_unix_ms);
+        Ok(VisitAnswer {
+            session_id: Bytes::copy_from_slice(self.session_id.as_bytes()),
+            sdp,
+            statement,
+            signature,
+        })
+    }
+}
+
+/// A route that coord refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRoute {
+    /// The name as it was announced.
+    pub app: String,
+    /// Why.
+    pub code: SignalCode,
+    /// Why, for people; at most 256 bytes.
+    pub reason: String,
+}
+
+/// What the link tells its driver.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum AgentEvent {
+    /// The link is up.
+    Registered(Welcome),
+    /// Which of the announced routes stand.
+    RouteAck {
+        /// These do.
+        accepted: Vec<AppName>,
+        /// These do not.
+        refused: Vec<RefusedRoute>,
+    },
+    /// A visitor wants to talk.
+    VisitOffer(VisitOffer),
+    /// A candidate of the visitor.
+    Candidate {
+        /// The visit it belongs to.
+        session_id: SessionId,
+        /// The candidate, or the end of candidates.
+        candidate: IceCandidate,
+    },
+    /// Signaling for a visit is over. A session that is already up goes on.
+    VisitEnd {
+        /// The visit.
+        session_id: SessionId,
+        /// Why.
+        code: SignalCode,
+        /// Why, for people; at most 256 bytes.
+        reason: String,
+    },
+    /// coord did not like a message; the link goes on. For logs.
+    Refused {
+        /// Number of the message, 0 where coord did not say.
+        re: u64,
+        /// Why.
+        code: SignalCode,
+        /// Why, for people; at most 256 bytes.
+        detail: String,
+    },
+    /// Another agent with the same key has taken over: do not connect again. The link is closed.
+    Replaced,
+    /// The link is closed. Also after a refused registration, where `code` says why.
+    Closed {
+        /// Why.
+        code: SignalCode,
+        /// Why, for people; at most 256 bytes.
+        reason: String,
+    },
+}
+
+/// ```text
+///                    Challenge              Welcome
+///  AwaitChallenge ─────────────> AwaitWelcome ─────────> Registered ──┐
+///        │            Hello           │        Routes         │   └──┘ offers, candidates,
+///        │                            │                       │        acks, heartbeats
+///        └──────── Error, Goodbye, broken rule, 10 s ─────────┤
+///                                                             │ Goodbye, ReplacedByNewer,
+///                                                             │ 45 s of silence
+///                                                             v
+///                                                           Closed
+/// ```
+#[derive(Debug)]
+enum State {
+    AwaitChallenge,
+    AwaitWelcome { challenge: Accepted },
+    Registered { challenge: Accepted, alias: Alias },
+    Closed,
+}
+
+/// The challenge that this link answered; a revocation answers it again.
+#[derive(Debug)]
+struct Accepted {
+    domain: String,
+    nonce: Nonce,
+}
+
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitChallenge => "waiting for Challenge",
+            Self::AwaitWelcome { .. } => "waiting for Welcome",
+            Self::Registered { .. } => "registered",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// The agent's end of one control link. See the module's text for how to drive it.
+#[derive(Debug)]
+pub struct AgentLink {
+    key: Arc<IdentityKey>,
+    software: String,
+    expected_domain: Option<String>,
+    state: State,
+    routes: Option<Vec<AppName>>,
+    heartbeat: Duration,
+    outbox: Outbox,
+    events: VecDeque<AgentEvent>,
+    timers: Timers,
+}
+
+impl AgentLink {
+    /// Starts on a WebSocket that has just been opened. `software` is for logs, such as
+    /// `p2claw/0.1.0`.
+    #[must_use]
+    pub fn new(key: impl Into<Arc<IdentityKey>>, software: &str, now: Instant) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Timer::Handshake, now + HANDSHAKE);
+        Self {
+            key: key.into(),
+            software: clip(software),
+            expected_domain: None,
+            state: State::AwaitChallenge,
+            routes: None,
+            heartbeat: HEARTBEAT,
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            timers,
+        }
+    }
+
+    /// Registers only with a coord that names this domain (spec IDN-5). Without it a false coord
+    /// could pass on the challenge of a real one and register there in this agent's name.
+    #[must_use]
+    pub fn expect_domain(mut self, domain: impl Into<String>) -> Self {
+        self.expected_domain = Some(domain.into());
+        self
+    }
+
+    /// Takes one message from coord. `now_unix_ms` is the wall clock, for statements.
+    ///
+    /// # Errors
+    /// When coord broke a rule or this agent does not want to register with it. The link is
+    /// closed then, its last words are in [`Self::poll_transmit`], and no event follows.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        now_unix_ms: i64,
+        envelope: &[u8],
+    ) -> Result<(), LinkError> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        let mut seq = 0;
+        let result = self.step(now, now_unix_ms, envelope, &mut seq);
+        if let Err(error) = &result {
+            self.outbox
+                .last_error(seq, error.code(), &format!("failed to {error}"));
+            self.close();
+        }
+        result
+    }
+
+    /// Takes note of the time. Call it when [`Self::poll_timeout`] has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.take_expired(now) {
+            match timer {
+                Timer::Handshake => self.give_up("coord did not finish registration within 10 s"),
+                Timer::Silence => self.give_up("nothing came from coord for three heartbeats"),
+                Timer::Heartbeat => {
+                    // A full queue means that the driver is stuck; silence will end the link.
+                    let _ = self.outbox.send(0, Kind::Heartbeat(v1::Heartbeat {}));
+                    self.timers.set(Timer::Heartbeat, now + self.heartbeat);
+                }
+            }
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`] at the latest; `None` once the link is closed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The next message for coord.
+    pub fn poll_transmit(&mut self) -> Option<Bytes> {
+        self.outbox.poll()
+    }
+
+    /// The next piece of news for the driver.
+    pub fn poll_event(&mut self) -> Option<AgentEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whether the link is over. Flush [`Self::poll_transmit`], then close the WebSocket.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// Whether visits can come and messages can be sent.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        matches!(self.state, State::Registered { .. })
+    }
+
+    /// The alias, while registered.
+    #[must_use]
+    pub fn alias(&self) -> Option<&Alias> {
+        match &self.state {
+            State::Registered { alias, .. } => Some(alias),
+            State::AwaitChallenge | State::AwaitWelcome { .. } | State::Closed => None,
+        }
+    }
+
+    /// Announces the whole set of routes, which replaces the one before. Before registration it is
+    /// kept and sent right after it.
+    ///
+    /// # Errors
+    /// When it cannot be queued.
+    pub fn announce_routes(&mut self, apps: Vec<AppName>) -> Result<(), SendError> {
+        if self.is_registered() {
+            self.outbox.send(0, route_announce(&apps))?;
+        } else {
+            self.routes = Some(apps);
+        }
+        Ok(())
+    }
+
+    /// Answers a visit with what [`VisitOffer::answer`] has made.
+    ///
+    /// # Errors
+    /// When the link is not registered or the answer cannot be queued.
+    pub fn answer(&mut self, answer: VisitAnswer) -> Result<(), SendError> {
+        self.send(Kind::VisitAnswer(answer))
+    }
+
+    /// Sends a candidate, or the end of candidates, to the visitor.
+    ///
+    /// # Errors
+    /// When the link is not registered or the candidate cannot be queued.
+    pub fn candidate(
+        &mut self,
+        session_id: SessionId,
+        candidate: IceCandidate,
+    ) -> Result<(), SendError> {
+        self.send(Kind::Candidate(candidate.into_message(session_id)))
+    }
+
+    /// Refuses a visit, or ends its signaling.
+    ///
+    /// # Errors
+    /// When the link is not registered or the message cannot be queued.
+    pub fn end_visit(
+        &mut self,
+        session_id: SessionId,
+        code: SignalCode,
+        reason: &str,
+    ) -> Result<(), SendError> {
+        self.send(visit_end(session_id, code, reason))
+    }
+
+    /// Gives up the alias for ever. coord answers with Goodbye `REVOKED`.
+    ///
+    /// # Errors
+    /// When the link is not registered or the message cannot be queued.
+    pub fn revoke(&mut self, now_unix_ms: i64) -> Result<(), SendError> {
+        let State::Registered { challenge, .. } = &self.state else {
+            return Err(SendError::NotRegistered);
+        };
+        let (statement, signature) =
+            statement::sign_revocation(&self.key, &challenge.domain, &challenge.nonce, now_unix_ms);
+        self.send(Kind::Revoke(v1::Revoke {
+            statement,
+            signature,
+        }))
+    }
+
+    /// Sends a message of a kind that does not exist, so that peers which do not ignore them are
+    /// found early (spec SIG-5). coord answers with [`AgentEvent::Refused`].
+    ///
+    /// # Errors
+    /// When the link is not registered or the message cannot be queued.
+    pub fn grease(&mut self, random: u64) -> Result<(), SendError> {
+        if !self.is_registered() {
+            return Err(SendError::NotRegistered);
+        }
+        self.outbox.send_grease(random)
+    }
+
+    /// Closes the link in good order. No event follows.
+    pub fn goodbye(&mut self) {
+        if !self.is_closed() {
+            self.say_goodbye(SignalCode::Ok, "");
+        }
+    }
+
+    fn send(&mut self, kind: Kind) -> Result<(), SendError> {
+        if !self.is_registered() {
+            return Err(SendError::NotRegistered);
+        }
+        self.outbox.send(0, kind).map(|_| ())
+    }
+
+    fn say_goodbye(&mut self, code: SignalCode, reason: &str) {
+        self.outbox.last_words(Kind::Goodbye(v1::Goodbye {
+            code: code.into(),
+            reason: clip(reason),
+        }));
+        self.close();
+    }
+
+    fn give_up(&mut self, reason: &str) {
+        let code = SignalCode::HeartbeatLost;
+        self.say_goodbye(code, reason);
+        self.events.push_back(AgentEvent::Closed {
+            code,
+            reason: reason.to_owned(),
+        });
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closed;
+        self.timers.clear();
+    }
+
+    fn step(
+        &mut self,
+        now: Instant,
+        now_unix_ms: i64,
+        bytes: &[u8],
+        seq: &mut u64,
+    ) -> Result<(), LinkError> {
+        let envelope = decode(bytes)?;
+        *seq = envelope.seq;
+        if self.events.len() >= LINK_QUEUE {
+            return Err(LinkError::Backlog);
+        }
+        if self.is_registered() {
+            // Any message shows that coord is there (SIG-6).
+            self.timers
+                .set(Timer::Silence, now + self.heartbeat * MISSED_HEARTBEATS);
+        }
+        let Some(kind) = envelope.kind else {
+            return self.refuse(envelope.seq, SignalCode::UnknownKind, "");
+        };
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::AwaitChallenge => self.before_challenge(kind, now_unix_ms),
+            State::AwaitWelcome { challenge } => self.before_welcome(kind, challenge, now),
+            State::Registered { challenge, alias } => {
+                self.state = State::Registered {
+                    challenge,
+                    alias: alias.clone(),
+                };
+                self.registered(kind, &alias, envelope.seq, envelope.re)
+            }
+            State::Closed => Ok(()),
+        }
+    }
+
+    /// Answers a message that this end does not act upon (SIG-4, SIG-7). 0 wants no answer.
+    fn refuse(&mut self, seq: u64, code: SignalCode, detail: &str) -> Result<(), LinkError> {
+        if seq == 0 {
+            return Ok(());
+        }
+        self.outbox
+            .send_error(seq, code, detail)
+            .map_err(|_| LinkError::Backlog)
+    }
+
+    fn closed_by_peer(&mut self, code: i32, reason: &str) {
+        self.close();
+        self.events.push_back(AgentEvent::Closed {
+            code: code::from_number(code),
+            reason: clip(reason),
+        });
+    }
+
+    fn before_challenge(&mut self, kind: Kind, now_unix_ms: i64) -> Result<(), LinkError> {
+        match kind {
+            Kind::Challenge(challenge) => self.on_challenge(challenge, now_unix_ms),
+            other => self.unregistered(other, State::AwaitChallenge.name()),
+        }
+    }
+
+    fn on_challenge(
+        &mut self,
+        challenge: v1::Challenge,
+        now_unix_ms: i64,
+    ) -> Result<(), LinkError> {
+        if !challenge.versions.contains(&PROTOCOL_VERSION) {
+            return Err(LinkError::Version(challenge.versions));
+        }
+        if let Some(expected) = &self.expected_domain
+            && *expected != challenge.domain
+        {
+            return Err(LinkError::WrongDomain {
+                expected: expected.clone(),
+                got: clip(&challenge.domain),
+            });
+        }
+        let nonce = Nonce::from_bytes(&challenge.nonce)
+            .map_err(|_| LinkError::Malformed("the challenge's nonce must have 32 bytes"))?;
+        let (registration, signature) =
+            statement::sign_registration(&self.key, &challenge.domain, &nonce, now_unix_ms);
+        let hello = v1::Hello {
+            registration,
+            signature,
+            software: self.software.clone(),
+        };
+        self.outbox
+            .send(0, Kind::Hello(hello))
+            .map_err(|_| LinkError::Malformed("the challenge's domain is too long"))?;
+        self.state = State::AwaitWelcome {
+            challenge: Accepted {
+                domain: challenge.domain,
+                nonce,
+            },
+        };
+        Ok(())
+    }
+
+    fn before_welcome(
+        &mut self,
+        kind: Kind,
+        challenge: Accepted,
+        now: Instant,
+    ) -> Result<(), LinkError> {
+        let state = State::AwaitWelcome { challenge };
+        let name = state.name();
+        match (kind, state) {
+            (Kind::Welcome(welcome), State::AwaitWelcome { challenge }) => {
+                let welcome = read_welcome(welcome)?;
+                self.heartbeat = welcome.heartbeat;
+                self.state = State::Registered {
+                    challenge,
+                    alias: welcome.alias.clone(),
+                };
+                self.timers.stop(Timer::Handshake);
+                self.timers.set(Timer::Heartbeat, now + self.heartbeat);
+                self.timers
+                    .set(Timer::Silence, now + self.heartbeat * MISSED_HEARTBEATS);
+                self.events.push_back(AgentEvent::Registered(welcome));
+                if let Some(apps) = self.routes.take() {
+                    self.outbox
+                        .send(0, route_announce(&apps))
+                        .map_err(|_| LinkError::Backlog)?;
+                }
+                Ok(())
+            }
+            (other, _) => self.unregistered(other, name),
+        }
+    }
+
+    /// What may come instead of the message that moves registration on.
+    fn unregistered(&mut self, kind: Kind, state: &'static str) -> Result<(), LinkError> {
+        match kind {
+            Kind::Error(error) => self.closed_by_peer(error.code, &error.detail),
+            Kind::Goodbye(goodbye) => self.closed_by_peer(goodbye.code, &goodbye.reason),
+            other => {
+                return Err(LinkError::Unexpected {
+                    kind: kind_name(&other),
+                    state,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn registered(
+        &mut self,
+        kind: Kind,
+        alias: &Alias,
+        seq: u64,
+        re: u64,
+    ) -> Result<(), LinkError> {
+        match kind {
+            Kind::RouteAck(ack) => self.events.push_back(read_route_ack(ack)),
+            Kind::VisitOffer(offer) => return self.on_offer(offer, alias, seq),
+            Kind::Candidate(candidate) => {
+                let session_id = SessionId::from_bytes(&candidate.session_id);
+                let (Ok(session_id), Ok(candidate)) = (session_id, candidate.try_into()) else {
+                    return self.refuse(seq, SignalCode::Malformed, "not a candidate of a visit");
+                };
+                self.events.push_back(AgentEvent::Candidate {
+                    session_id,
+                    candidate,
+                });
+            }
+            Kind::VisitEnd(end) => {
+                let Ok(session_id) = SessionId::from_bytes(&end.session_id) else {
+                    return self.refuse(seq, SignalCode::Malformed, "a session id has 16 bytes");
+                };
+                self.events.push_back(AgentEvent::VisitEnd {
+                    session_id,
+                    code: code::from_number(end.code),
+                    reason: clip(&end.reason),
+                });
+            }
+            Kind::Goodbye(goodbye) => self.closed_by_peer(goodbye.code, &goodbye.reason),
+            Kind::ReplacedByNewer(v1::ReplacedByNewer {}) => {
+                self.close();
+                self.events.push_back(AgentEvent::Replaced);
+            }
+            Kind::HeartbeatAck(_) => {}
+            Kind::Error(error) => self.events.push_back(AgentEvent::Refused {
+                re,
+                code: code::from_number(error.code),
+                detail: clip(&error.detail),
+            }),
+            other @ (Kind::Challenge(_)
+            | Kind::Hello(_)
+            | Kind::Welcome(_)
+            | Kind::RouteAnnounce(_)
+            | Kind::VisitAnswer(_)
+            | Kind::Revoke(_)
+            | Kind::Heartbeat(_)) => {
+                return self.refuse(seq, SignalCode::Unexpected, kind_name(&other));
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes on an offer that can be answered, and ends every other visit at once (SIG-14).
+    fn on_offer(
+        &mut self,
+        offer: v1::VisitOffer,
+        alias: &Alias,
+        seq: u64,
+    ) -> Result<(), LinkError> {
+        let Ok(session_id) = SessionId::from_bytes(&offer.session_id) else {
+            return self.refuse(seq, SignalCode::Malformed, "a session id has 16 bytes");
+        };
+        match read_offer(offer, session_id, alias) {
+            Ok(offer) => {
+                self.events.push_back(AgentEvent::VisitOffer(offer));
+                Ok(())
+            }
+            Err((code, reason)) => self
+                .outbox
+                .send(seq, visit_end(session_id, code, &reason))
+                .map(|_| ())
+                .map_err(|_| LinkError::Backlog),
+        }
+    }
+}
+
+fn read_offer(
+    offer: v1::VisitOffer,
+    session_id: SessionId,
+    alias: &Alias,
+) -> Result<VisitOffer, (SignalCode, String)> {
+    if !offer.versions.contains(&PROTOCOL_VERSION) {
+        return Err((SignalCode::Version, "this agent speaks version 1".into()));
+    }
+    if offer.alias != alias.as_str() {
+        return Err((SignalCode::NoSuchAlias, format!("this agent is {alias}")));
+    }
+    let app = AppName::parse(&offer.app)
+        .map_err(|error| (SignalCode::NoSuchApp, format!("failed to {error}")))?;
+    let nonce = Nonce::from_bytes(&offer.nonce)
+        .map_err(|error| (SignalCode::Malformed, format!("failed to {error}")))?;
+    let description = Description::parse(&offer.sdp)
+        .map_err(|error| (SignalCode::BadOffer, format!("failed to {error}")))?;
+    Ok(VisitOffer {
+        session_id,
+        app,
+        alias: alias.clone(),
+        sdp: offer.sdp,
+        visitor_fingerprint: description.fingerprint,
+        nonce,
+    })
+}
+
+fn read_welcome(welcome: v1::Welcome) -> Result<Welcome, LinkError> {
+    if welcome.version != PROTOCOL_VERSION {
+        return Err(LinkError::Version(vec![welcome.version]));
+    }
+    let alias = Alias::parse(&welcome.alias)
+        .map_err(|_| LinkError::Malformed("the alias in Welcome breaks the grammar"))?;
+    if !matches!(welcome.scheme.as_str(), "http" | "https") {
+        return Err(LinkError::Malformed(
+            "the scheme in Welcome is neither http nor https",
+        ));
+    }
+    let port = u16::try_from(welcome.port)
+        .map_err(|_| LinkError::Malformed("the port in Welcome is above 65535"))?;
+    // 0 comes from a coord that does not say; an hour would outlast any NAT binding.
+    let heartbeat = match welcome.heartbeat_seconds {
+        0 => HEARTBEAT,
+        seconds => Duration::from_secs(u64::from(seconds.min(60))),
+    };
+    Ok(Welcome {
+        alias,
+        public: PublicAddress {
+            scheme: welcome.scheme,
+            parent: welcome.parent,
+            port: (port != 0).then_some(port),
+        },
+        ice_servers: welcome.ice_servers,
+        max_routes: welcome.max_routes,
+        max_visits: welcome.max_visits,
+        heartbeat,
+    })
+}
+
+fn read_route_ack(ack: v1::RouteAck) -> AgentEvent {
+    AgentEvent::RouteAck {
+        // A name that this end could not have announced is of no use to anyone.
+        accepted: ack
+            .accepted
+            .iter()
+            .filter_map(|app| AppName::parse(app).ok())
+            .collect(),
+        refused: ack
+            .refused
+            .into_iter()
+            .map(|refused| RefusedRoute {
+                app: clip(&refused.app),
+                code: code::from_number(refused.code),
+                reason: clip(&refused.reason),
+            })
+            .collect(),
+    }
+}
+
+fn route_announce(apps: &[AppName]) -> Kind {
+    Kind::RouteAnnounce(v1::RouteAnnounce {
+        apps: apps.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn visit_end(session_id: SessionId, code: SignalCode, reason: &str) -> Kind {
+    Kind::VisitEnd(v1::VisitEnd {
+        session_id: Bytes::copy_from_slice(session_id.as_bytes()),
+        code: code.into(),
+        reason: clip(reason),
+    })
+}

@@ -1,0 +1,39 @@
+//! Limits of signaling, with their units and their reasons.
+
+use std::time::Duration;
+
+/// Longest message on the control link, in bytes (spec SIG-2). An offer and an answer fit twice.
+pub const MAX_ENVELOPE: usize = 64 * 1024;
+/// Longest session description, in bytes (spec SIG-12). Browsers send 1 to 3 KiB.
+pub const MAX_SDP: usize = 32 * 1024;
+/// Longest candidate-attribute, in bytes (spec SIG-13). Real ones stay below 300.
+pub const MAX_CANDIDATE: usize = 1024;
+/// Longest free text in a message (software name, reason, detail), in bytes. For readers of logs.
+pub const MAX_TEXT: usize = 256;
+/// Longest body of a visit request or update, in bytes (spec SIG-20).
+pub const MAX_VISIT_BODY: usize = 64 * 1024;
+/// Candidates in one visit, either way (spec SIG-13). A host with ten addresses has about 40.
+pub const MAX_CANDIDATES: usize = 128;
+
+/// How often an agent shows that it is there (spec SIG-6).
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Heartbeats that may fail to come before a link is dead: 45 s (spec SIG-6).
+pub const MISSED_HEARTBEATS: u32 = 3;
+/// How long Challenge, Hello and Welcome may take together (spec SIG-3).
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long an agent may take to answer an offer (spec SIG-16).
+pub const ANSWER: Duration = Duration::from_secs(10);
+/// How long a visit's stream stays open after the answer (spec SIG-17).
+pub const VISIT_AFTER_ANSWER: Duration = Duration::from_secs(30);
+/// How long a TURN credential holds (spec SIG-22).
+pub const TURN_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// Messages that a link holds for its driver in each direction. A driver that drains after every
+/// call holds two at most; this only catches one that does not.
+pub const LINK_QUEUE: usize = 256;
+
+const _: () = assert!(
+    2 * MAX_SDP <= MAX_ENVELOPE,
+    "a description fits a message with room for its statement"
+);
+const _: () = assert!(MAX_SDP < MAX_VISIT_BODY, "an offer fits a visit request");

@@ -1,0 +1,286 @@
+//! The visitor's side of a visit, and what coord reads of it.
+//!
+//! [`VisitCheck`] is for native visitors (browsers have the same in TypeScript): it makes the
+//! request and lets nothing through before the agent has proved who it is.
+
+use crate::candidate::{CandidateError, IceCandidate};
+use crate::limits::{MAX_CANDIDATES, MAX_VISIT_BODY};
+use crate::link::clip;
+use crate::sdp::{Description, SdpError};
+use crate::{SignalCode, code};
+use bytes::Bytes;
+use p2claw_identity::statement::{StatementError, VisitExpectation, verify_visit};
+use p2claw_identity::{Alias, Fingerprint, Nonce, PROTOCOL_VERSION, PeerId};
+use p2claw_proto::v1::visit_event::Kind;
+use p2claw_proto::v1::{VisitEvent, VisitRequest, VisitUpdate};
+use prost::Message;
+
+/// Why a visit went wrong on the visitor's side. Nothing of the app may be accepted after it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VisitError {
+    /// The agent's session description cannot be used.
+    #[error("use the agent's answer: failed to {0}")]
+    Sdp(#[from] SdpError),
+    /// The agent did not prove who it is.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// A candidate broke a rule.
+    #[error(transparent)]
+    Candidate(#[from] CandidateError),
+    /// Events came in an order that is not allowed.
+    #[error("follow the visit: {0}")]
+    Order(&'static str),
+}
+
+/// What the visit's stream says, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VisitorEvent {
+    /// The agent's answer. Its key is to be pinned for the origin.
+    Answer {
+        /// The SDP answer.
+        sdp: String,
+        /// Who signed it.
+        peer_id: PeerId,
+    },
+    /// A candidate of the agent.
+    Candidate(IceCandidate),
+    /// Signaling is over.
+    End {
+        /// Why.
+        code: SignalCode,
+        /// Why, for people; at most 256 bytes.
+        reason: String,
+    },
+}
+
+/// ```text
+///             answer that proves the key         end
+///  AwaitAnswer ───────────────────────> Trusted ──────> Ended
+///       │                                  └──┘ candidates  ^
+///       └── end, or an answer that fails a check ───────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    AwaitAnswer,
+    Trusted { candidates: usize },
+    Ended,
+}
+
+/// One visit as a visitor sees it.
+#[derive(Debug, Clone)]
+pub struct VisitCheck {
+    alias: Alias,
+    nonce: Nonce,
+    sdp: String,
+    visitor_fingerprint: Fingerprint,
+    pinned: Option<PeerId>,
+    state: State,
+}
+
+impl VisitCheck {
+    /// Prepares a visit of the address with this alias. `nonce` must be 32 fresh random bytes;
+    /// `pinned` is the key from the link's fragment or from an earlier visit.
+    ///
+    /// # Errors
+    /// When the visitor's own offer does not name exactly one certificate.
+    pub fn new(
+        alias: Alias,
+        nonce: Nonce,
+        offer_sdp: String,
+        pinned: Option<PeerId>,
+    ) -> Result<Self, SdpError> {
+        let visitor_fingerprint = Description::parse(&offer_sdp)?.fingerprint;
+        Ok(Self {
+            alias,
+            nonce,
+            sdp: offer_sdp,
+            visitor_fingerprint,
+            pinned,
+            state: State::AwaitAnswer,
+        })
+    }
+
+    /// The body of `POST /.well-known/p2claw/v1/visits`.
+    #[must_use]
+    pub fn request(&self) -> Bytes {
+        let request = VisitRequest {
+            versions: vec![PROTOCOL_VERSION],
+            sdp: self.sdp.clone(),
+            nonce: Bytes::copy_from_slice(self.nonce.as_bytes()),
+        };
+        request.encode_to_vec().into()
+    }
+
+    /// Takes one event of the stream (spec SIG-18, IDN-7). `Ok(None)` is an event of a later
+    /// version, to be ignored.
+    ///
+    /// # Errors
+    /// When the agent did not prove who it is, or a rule was broken. The visit is over then.
+    pub fn handle(
+        &mut self,
+        event: VisitEvent,
+        now_unix_ms: i64,
+    ) -> Result<Option<VisitorEvent>, VisitError> {
+        let result = self.step(event, now_unix_ms);
+        if result.is_err() {
+            self.state = State::Ended;
+        }
+        result
+    }
+
+    fn step(
+        &mut self,
+        event: VisitEvent,
+        now_unix_ms: i64,
+    ) -> Result<Option<VisitorEvent>, VisitError> {
+        let event = match (event.kind, self.state) {
+            (None, _) => return Ok(None),
+            (Some(_), State::Ended) => return Err(VisitError::Order("it has ended already")),
+            (Some(Kind::Answer(answer)), State::AwaitAnswer) => {
+                let expected = VisitExpectation {
+                    alias: self.alias.clone(),
+                    nonce: self.nonce,
+                    visitor_fingerprint: self.visitor_fingerprint,
+                    agent_fingerprint: Description::parse(&answer.sdp)?.fingerprint,
+                    pinned: self.pinned,
+                };
+                let peer_id =
+                    verify_visit(&answer.statement, &answer.signature, &expected, now_unix_ms)?;
+                self.state = State::Trusted { candidates: 0 };
+                VisitorEvent::Answer {
+                    sdp: answer.sdp,
+                    peer_id,
+                }
+            }
+            (Some(Kind::Answer(_)), State::Trusted { .. }) => {
+                return Err(VisitError::Order("a second answer came"));
+            }
+            (Some(Kind::Candidate(_)), State::AwaitAnswer) => {
+                return Err(VisitError::Order("a candidate came before the answer"));
+            }
+            (Some(Kind::Candidate(candidate)), State::Trusted { candidates }) => {
+                if candidates == MAX_CANDIDATES {
+                    return Err(VisitError::Order("more than 128 candidates came"));
+                }
+                self.state = State::Trusted {
+                    candidates: candidates + 1,
+                };
+                VisitorEvent::Candidate(candidate.try_into()?)
+            }
+            (Some(Kind::End(end)), State::AwaitAnswer | State::Trusted { .. }) => {
+                self.state = State::Ended;
+                VisitorEvent::End {
+                    code: code::from_number(end.code),
+                    reason: clip(&end.reason),
+                }
+            }
+        };
+        Ok(Some(event))
+    }
+}
+
+/// The body of an update: candidates of the visitor, at most 128.
+#[must_use]
+pub fn encode_update(candidates: Vec<IceCandidate>) -> Bytes {
+    let candidates = candidates
+        .into_iter()
+        .map(|candidate| p2claw_proto::v1::Candidate {
+            // The visit is named by the URL (spec SIG-21).
+            session_id: Bytes::new(),
+            candidate: candidate.as_str().to_owned(),
+            sdp_mid: candidate.sdp_mid().to_owned(),
+        })
+        .collect();
+    VisitUpdate { candidates }.encode_to_vec().into()
+}
+
+/// Why coord refuses a visit request or an update.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The body is no such message or breaks a rule.
+    #[error("read the request: {0}")]
+    Malformed(&'static str),
+    /// No version in common.
+    #[error("find a common version: this service speaks version 1")]
+    Version,
+    /// The offer cannot be used.
+    #[error("use the offer: failed to {0}")]
+    Offer(#[from] SdpError),
+    /// A candidate cannot be used.
+    #[error(transparent)]
+    Candidate(#[from] CandidateError),
+}
+
+impl RequestError {
+    /// The code that the visitor is told.
+    #[must_use]
+    pub fn code(&self) -> SignalCode {
+        match self {
+            Self::Malformed(_) | Self::Candidate(_) => SignalCode::Malformed,
+            Self::Version => SignalCode::Version,
+            Self::Offer(_) => SignalCode::BadOffer,
+        }
+    }
+}
+
+/// A visit request that coord may pass on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedRequest {
+    pub(crate) versions: Vec<u32>,
+    pub(crate) sdp: String,
+    pub(crate) nonce: Nonce,
+}
+
+impl CheckedRequest {
+    /// Reads the body of a visit request (spec SIG-20).
+    ///
+    /// # Errors
+    /// When it is no request, names no version of ours, or its offer is unusable.
+    pub fn parse(body: &[u8]) -> Result<Self, RequestError> {
+        if body.len() > MAX_VISIT_BODY {
+            return Err(RequestError::Malformed("the body is longer than 64 KiB"));
+        }
+        let request = VisitRequest::decode(body)
+            .map_err(|_| RequestError::Malformed("the body is no VisitRequest"))?;
+        if !request.versions.contains(&PROTOCOL_VERSION) {
+            return Err(RequestError::Version);
+        }
+        let nonce = Nonce::from_bytes(&request.nonce)
+            .map_err(|_| RequestError::Malformed("the nonce must have 32 bytes"))?;
+        Description::parse(&request.sdp)?;
+        Ok(Self {
+            // Versions that nobody speaks yet are passed on, but not without end.
+            versions: request.versions.into_iter().take(16).collect(),
+            sdp: request.sdp,
+            nonce,
+        })
+    }
+}
+
+/// Reads the body of an update (spec SIG-21).
+///
+/// # Errors
+/// When it is no update, or one of its candidates is unusable.
+pub fn parse_update(body: &[u8]) -> Result<Vec<IceCandidate>, RequestError> {
+    if body.len() > MAX_VISIT_BODY {
+        return Err(RequestError::Malformed("the body is longer than 64 KiB"));
+    }
+    let update = VisitUpdate::decode(body)
+        .map_err(|_| RequestError::Malformed("the body is no VisitUpdate"))?;
+    if update.candidates.len() > MAX_CANDIDATES {
+        return Err(RequestError::Malformed(
+            "at most 128 candidates fit a visit",
+        ));
+    }
+    update
+        .candidates
+        .into_iter()
+        .map(|candidate| candidate.try_into().map_err(RequestError::Candidate))
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "visitor_tests.rs"]
+mod tests;
