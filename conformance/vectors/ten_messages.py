@@ -28,7 +28,7 @@ def ten_messages(words):
     rows = [
         ("challenge", "coord", "agent", link, envelope(1, 0, 10, wire.message(
             (1, [1]), (2, nonce), (3, DOMAIN), (4, NOW)))),
-        ("hello", "agent", "coord", link, envelope(1, 1, 11, wire.message(
+        ("hello", "agent", "coord", link, envelope(1, 0, 11, wire.message(
             (1, reg), (2, signed(seed, REGISTRATION, reg)), (3, "agent/1")))),
         ("welcome", "coord", "agent", link, envelope(2, 1, 12, wire.message(
             (1, 1), (2, alias), (3, "https"), (4, "example.net"), (7, 32), (8, 64), (9, 15)))),
@@ -37,7 +37,7 @@ def ten_messages(words):
             (1, "admin"), (2, 9), (3, "reserved"))])))),
         ("visit-offer", "coord", "agent", link, envelope(4, 0, 15, wire.message(
             (1, session), (2, "recipes"), (3, alias), (4, [1]), (5, offer), (6, visitor_nonce)))),
-        ("visit-answer", "agent", "coord", link, envelope(3, 4, 16, wire.message(
+        ("visit-answer", "agent", "coord", link, envelope(3, 0, 16, wire.message(
             (1, session), (2, answer), (3, statement), (4, signed(seed, VISIT, statement))))),
         ("session-hello-visitor", "visitor", "agent", "lane 0", wire.frame(1, 0, hello_visitor)),
         ("session-hello-agent", "agent", "visitor", "lane 0", wire.frame(1, 0, hello_agent)),

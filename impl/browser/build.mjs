@@ -136,7 +136,8 @@ if (process.argv.includes("--check")) {
     rmSync(dir, { recursive: true, force: true });
   }
 } else {
-  rmSync(dist, { recursive: true, force: true });
+  // Written first and pruned then: whoever embeds dist/ never finds it empty.
   writeAll(result.files, dist);
+  for (const path of listFiles(dist)) if (!result.files.has(path)) rmSync(join(dist, path));
   report(result);
 }

@@ -24,6 +24,7 @@ mod pages;
 mod proxy;
 mod routes;
 mod state;
+pub mod memory;
 pub mod transport;
 mod upstream;
 mod visit;

@@ -7,11 +7,11 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
-/// Characters of a peer id: 256 bits in groups of five, the last of one bit (spec IDN-2).
+/// Characters of a peer id: 256 bits in groups of five, the last of one bit (spec IDN-002).
 const PEER_ID_CHARACTERS: usize = 52;
 
 /// What a signature is for. Its text stands in front of what is signed, so that a signature for
-/// one purpose is never one for another (spec IDN-3).
+/// one purpose is never one for another (spec IDN-006).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Context {
     /// An agent registers with coord.
@@ -67,7 +67,7 @@ pub enum KeyError {
 #[error("verify the signature: the bytes were changed, or another key signed them")]
 pub struct SignatureError;
 
-/// Who an agent is: its Ed25519 public key, z-base-32 as text (spec IDN-1, IDN-2).
+/// Who an agent is: its Ed25519 public key, z-base-32 as text (spec IDN-002).
 ///
 /// A value of this type is always a canonical point that is not of small order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,7 +77,7 @@ impl PeerId {
     /// Takes a public key off the wire.
     ///
     /// # Errors
-    /// When it is not 32 bytes, no canonical point, or of small order (spec IDN-1).
+    /// When it is not 32 bytes, no canonical point, or of small order (spec IDN-007).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let bytes: [u8; 32] = bytes
             .try_into()
@@ -99,7 +99,7 @@ impl PeerId {
         &self.0
     }
 
-    /// Checks a signature over `context || 0x00 || message`, strictly (spec IDN-3, IDN-4).
+    /// Checks a signature over `context || 0x00 || message`, strictly (spec IDN-004, IDN-007).
     ///
     /// # Errors
     /// When it is not a signature of this key over exactly these bytes.

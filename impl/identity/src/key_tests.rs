@@ -6,18 +6,18 @@ fn hex(text: &str) -> Vec<u8> {
     HEXLOWER.decode(text.as_bytes()).unwrap()
 }
 
-/// IDN-1: the key of RFC 8032 section 7.1, test 1.
+/// IDN-001: the key of RFC 8032 section 7.1, test 1.
 #[test]
-fn idn_1_public_key_follows_rfc_8032() {
+fn idn_001_public_key_follows_rfc_8032() {
     let seed = hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
     let key = IdentityKey::from_seed(seed.try_into().unwrap());
     let public = hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
     assert_eq!(key.peer_id().as_bytes()[..], public);
 }
 
-/// IDN-1: points of small order and second encodings of a point are no keys.
+/// IDN-007: points of small order and second encodings of a point are no keys.
 #[test]
-fn idn_1_bad_points_are_refused() {
+fn idn_007_bad_points_are_refused() {
     for small in [
         // The neutral element, and points of order 2, 4 and 8.
         "0100000000000000000000000000000000000000000000000000000000000000",
@@ -40,9 +40,9 @@ fn idn_1_bad_points_are_refused() {
     assert_eq!(PeerId::from_bytes(&[0; 31]), Err(KeyError::Length(31)));
 }
 
-/// IDN-2: z-base-32, 52 characters, left-over bits zero.
+/// IDN-002, IDN-003: z-base-32, 52 characters, left-over bits zero.
 #[test]
-fn idn_2_peer_id_text() {
+fn idn_002_peer_id_text() {
     let peer = IdentityKey::from_seed([7; 32]).peer_id();
     let text = peer.to_string();
     assert_eq!(text, "7jfgaa9nutjyixzikb7tgmsf9gkwq7iqz498zr1nd5ig1fng4esy");
@@ -60,9 +60,9 @@ fn idn_2_peer_id_text() {
     assert_eq!(text.to_uppercase().parse::<PeerId>(), Err(KeyError::Text));
 }
 
-/// IDN-3: a signature holds for its own context only.
+/// IDN-006: a signature holds for its own context only.
 #[test]
-fn idn_3_contexts_do_not_mix() {
+fn idn_006_contexts_do_not_mix() {
     let key = IdentityKey::from_seed([7; 32]);
     let all = [Context::Registration, Context::Visit, Context::Revoke];
     for signed_for in all {
@@ -74,18 +74,18 @@ fn idn_3_contexts_do_not_mix() {
     }
 }
 
-/// IDN-3: exactly `context || 0x00 || bytes`, as anyone else would sign it.
+/// IDN-004: exactly `context || 0x00 || bytes`, as anyone else would sign it.
 #[test]
-fn idn_3_signed_bytes_are_context_nul_message() {
+fn idn_004_signed_bytes_are_context_nul_message() {
     let signing = SigningKey::from_bytes(&[7; 32]);
     let by_hand = signing.sign(b"p2claw/v1 visit\0message").to_bytes();
     let key = IdentityKey::from_seed([7; 32]);
     assert_eq!(key.sign(Context::Visit, b"message"), by_hand);
 }
 
-/// IDN-4: the second encoding of S (S + L) is refused.
+/// IDN-007: the second encoding of S (S + L) is refused.
 #[test]
-fn idn_4_malleable_signatures_are_refused() {
+fn idn_007_malleable_signatures_are_refused() {
     let key = IdentityKey::from_seed([7; 32]);
     let mut signature = key.sign(Context::Visit, b"message");
     let order = hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
@@ -110,18 +110,18 @@ fn a_key_does_not_print_its_seed() {
 }
 
 proptest! {
-    /// IDN-2: text and bytes agree for every key.
+    /// IDN-002: text and bytes agree for every key.
     #[test]
-    fn idn_2_text_round_trips(seed: [u8; 32]) {
+    fn idn_002_text_round_trips(seed: [u8; 32]) {
         let peer = IdentityKey::from_seed(seed).peer_id();
         prop_assert_eq!(peer.to_string().len(), 52);
         prop_assert_eq!(peer.to_string().parse(), Ok(peer));
         prop_assert_eq!(PeerId::from_bytes(peer.as_bytes()), Ok(peer));
     }
 
-    /// IDN-4: one flipped bit anywhere breaks it, and no length crashes.
+    /// IDN-007: one flipped bit anywhere breaks it, and no length crashes.
     #[test]
-    fn idn_4_any_flipped_bit_is_noticed(seed: [u8; 32], message: Vec<u8>, bit in 0_usize..512) {
+    fn idn_007_any_flipped_bit_is_noticed(seed: [u8; 32], message: Vec<u8>, bit in 0_usize..512) {
         let key = IdentityKey::from_seed(seed);
         let mut signature = key.sign(Context::Registration, &message);
         let peer = key.peer_id();

@@ -5,15 +5,17 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest app name, in characters (spec NAM-1).
+/// Longest app name, in characters (spec NAM-001).
 const APP_MAX: usize = 32;
-/// Longest alias, in characters (spec NAM-5).
+/// Longest alias, in characters (spec NAM-006).
 const ALIAS_MAX: usize = 30;
-/// Shortest vanity alias, in characters (spec NAM-6).
+/// Length of a word in a haiku alias, in letters (spec NAM-005).
+const WORD_LENGTH: std::ops::RangeInclusive<usize> = 3..=10;
+/// Shortest vanity alias, in characters (spec NAM-006).
 const VANITY_MIN: usize = 3;
-/// Longest host label, in characters (RFC 1035 section 2.3.4).
+/// Longest host label, in characters (spec NAM-012; RFC 1035 section 2.3.4).
 const LABEL_MAX: usize = 63;
-/// Hyphen-separated groups of a host label whose alias has the haiku form (spec NAM-7).
+/// Hyphen-separated groups of a host label whose alias has the haiku form (spec NAM-013).
 const HAIKU_LABEL_GROUPS: usize = 4;
 
 const _: () = assert!(
@@ -21,13 +23,12 @@ const _: () = assert!(
     "every app fits before every alias"
 );
 const _: () = assert!(
-    10 + 1 + 10 + 1 + 4 <= ALIAS_MAX,
+    *WORD_LENGTH.end() + 1 + *WORD_LENGTH.end() + 1 + 4 <= ALIAS_MAX,
     "the longest words still make an alias"
 );
 
 /// Why a name was refused. Each message says what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum NameError {
     /// The name is empty.
     #[error("read an empty name: give it at least one character")]
@@ -79,7 +80,7 @@ pub enum NameError {
     LabelForm,
 }
 
-/// The name of an app on one agent, such as `recipes` (spec NAM-1 to NAM-3).
+/// The name of an app on one agent, such as `recipes` (spec NAM-001 to NAM-003).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppName(Box<str>);
 
@@ -119,13 +120,13 @@ impl AppName {
     }
 }
 
-/// What coord calls an agent: `quiet-otter-0417` or a vanity word (spec NAM-4 to NAM-6).
+/// What coord calls an agent: `quiet-otter-0417` or a vanity word (spec NAM-005 to NAM-006).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Alias(Box<str>);
 
 impl Alias {
     /// Reads an alias in either form. The words of a haiku alias need not stand in the registry,
-    /// so that a later registry does not break an older reader.
+    /// so that a later registry does not break an older reader (spec NAM-007).
     ///
     /// # Errors
     /// Says which rule the alias breaks.
@@ -156,7 +157,7 @@ impl Alias {
         Ok(Self(alias.into()))
     }
 
-    /// The alias that a key asks for at its `counter`-th try, counted from 0 (spec NAM-8).
+    /// The alias that a key asks for at its `counter`-th try, counted from 0 (spec NAM-009).
     ///
     /// Anyone can recompute it, and it proves nothing: it carries about 31 bits.
     #[must_use]
@@ -186,7 +187,7 @@ impl Alias {
     }
 }
 
-/// The first label of a public address, `<app>-<alias>`, at most 63 characters (spec NAM-7).
+/// The first label of a public address, `<app>-<alias>`, at most 63 characters (spec NAM-013).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostLabel {
     app: AppName,
@@ -260,7 +261,7 @@ fn check_characters(name: &str) -> Result<(), NameError> {
 
 /// A group that may be the adjective or the noun of a haiku alias.
 fn is_word(group: &str) -> bool {
-    group.len() >= 3 && group.bytes().all(|b| b.is_ascii_lowercase())
+    WORD_LENGTH.contains(&group.len()) && group.bytes().all(|b| b.is_ascii_lowercase())
 }
 
 /// A group that may be the number of a haiku alias.

@@ -2,9 +2,9 @@ use super::*;
 use crate::IdentityKey;
 use proptest::prelude::*;
 
-/// NAM-1: length and characters.
+/// NAM-001: length and characters.
 #[test]
-fn nam_1_app_name_grammar() {
+fn nam_001_app_name_grammar() {
     let longest = "a".repeat(32);
     for good in ["a", "0", "ab", "a-b", "a--b", "abc--d", "recipes", &longest] {
         assert_eq!(AppName::parse(good).unwrap().as_str(), good);
@@ -35,17 +35,17 @@ fn nam_1_app_name_grammar() {
     }
 }
 
-/// NAM-2: nothing that looks like an internationalized label.
+/// NAM-002: nothing that looks like an internationalized label.
 #[test]
-fn nam_2_no_double_hyphen_at_three_and_four() {
+fn nam_002_no_double_hyphen_at_three_and_four() {
     for bad in ["xn--abc", "ab--c", "ab---c"] {
         assert_eq!(AppName::parse(bad), Err(NameError::DoubleHyphen), "{bad}");
     }
 }
 
-/// NAM-3: reserved names are refused as app names, and only as whole names.
+/// NAM-003, NAM-014: reserved names are refused as app names, and only as whole names.
 #[test]
-fn nam_3_reserved_names() {
+fn nam_003_reserved_names() {
     assert_eq!(
         AppName::parse("www"),
         Err(NameError::Reserved("www".into()))
@@ -58,10 +58,10 @@ fn nam_3_reserved_names() {
     );
 }
 
-/// NAM-5, NAM-6: the two forms of an alias.
+/// NAM-005, NAM-006, NAM-007: the two forms of an alias, judged by form alone.
 #[test]
-fn nam_5_nam_6_alias_forms() {
-    let longest_haiku = format!("{}-{}-0000", "a".repeat(12), "b".repeat(12));
+fn nam_005_nam_006_alias_forms() {
+    let longest_haiku = format!("{}-{}-0000", "a".repeat(10), "b".repeat(10));
     let longest_vanity = "v".repeat(30);
     for good in [
         "quiet-otter-0417",
@@ -81,6 +81,7 @@ fn nam_5_nam_6_alias_forms() {
         "quiet-otter-04170",
         "qu1et-otter-0417",
         "quiet-ot-0417",
+        "quietquietq-otter-0417",
         "a-quiet-otter-0417",
         "-quiet-otter-0417",
         "quiet--otter-0417",
@@ -106,9 +107,9 @@ fn nam_5_nam_6_alias_forms() {
     ));
 }
 
-/// NAM-7: labels are read from the right.
+/// NAM-013: labels are read from the right.
 #[test]
-fn nam_7_labels_are_read_from_the_right() {
+fn nam_013_labels_are_read_from_the_right() {
     for (label, app, alias) in [
         (
             "recipes-honeyed-marble-4155",
@@ -149,12 +150,7 @@ fn nam_7_labels_are_read_from_the_right() {
     ] {
         assert!(HostLabel::parse(bad).is_err(), "{bad}");
     }
-    let longest = format!(
-        "{}-{}-{}-0000",
-        "a".repeat(32),
-        "b".repeat(12),
-        "c".repeat(12)
-    );
+    let longest = format!("{}-{}", "a".repeat(32), "b".repeat(30));
     assert_eq!(longest.len(), 63);
     assert!(HostLabel::parse(&longest).is_ok());
     assert!(matches!(
@@ -166,10 +162,10 @@ fn nam_7_labels_are_read_from_the_right() {
     ));
 }
 
-/// NAM-8: candidates are a function of key and counter alone. Recomputed independently with
+/// NAM-009: candidates are a function of key and counter alone. Recomputed independently with
 /// Python's hashlib.
 #[test]
-fn nam_8_alias_candidates_are_recomputable() {
+fn nam_009_alias_candidates_are_recomputable() {
     let peer = IdentityKey::from_seed([7; 32]).peer_id();
     let found: Vec<String> = (0..3)
         .map(|i| Alias::candidate(&peer, i).to_string())
@@ -189,13 +185,13 @@ fn app_name() -> impl Strategy<Value = String> {
 }
 
 fn alias() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z]{3,12}-[a-z]{3,12}-[0-9]{4}", "[a-z0-9]{3,30}"]
+    prop_oneof!["[a-z]{3,10}-[a-z]{3,10}-[0-9]{4}", "[a-z0-9]{3,30}"]
 }
 
 proptest! {
-    /// NAM-7: whatever app and alias are joined, the label comes apart into the same two.
+    /// NAM-013: whatever app and alias are joined, the label comes apart into the same two.
     #[test]
-    fn nam_7_join_and_split_agree(app in app_name(), alias in alias()) {
+    fn nam_013_join_and_split_agree(app in app_name(), alias in alias()) {
         let (Ok(app), Ok(alias)) = (AppName::parse(&app), Alias::parse(&alias)) else {
             return Ok(());
         };
@@ -207,7 +203,7 @@ proptest! {
 
     /// Any text is either refused or comes back unchanged.
     #[test]
-    fn nam_7_parsing_never_changes_text(text in "[a-z0-9-]{0,70}|\\PC{0,20}") {
+    fn nam_013_parsing_never_changes_text(text in "[a-z0-9-]{0,70}|\\PC{0,20}") {
         if let Ok(label) = HostLabel::parse(&text) {
             prop_assert_eq!(label.to_string(), text.clone());
         }
@@ -219,9 +215,9 @@ proptest! {
         }
     }
 
-    /// NAM-8: every candidate is an alias.
+    /// NAM-009: every candidate is an alias.
     #[test]
-    fn nam_8_every_candidate_is_an_alias(seed: [u8; 32], counter: u32) {
+    fn nam_009_every_candidate_is_an_alias(seed: [u8; 32], counter: u32) {
         let candidate = Alias::candidate(&IdentityKey::from_seed(seed).peer_id(), counter);
         prop_assert_eq!(Alias::parse(candidate.as_str()), Ok(candidate));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// Words in each list. Alias numbers assume it (spec NAM-8), so a list never grows or shrinks.
+/// Words in each list. Alias numbers assume it (spec NAM-009), so a list never grows or shrinks.
 pub(crate) const WORDS: usize = 512;
 
 const ADJECTIVES: &str = include_str!("../../../spec/registries/alias-adjectives.csv");
@@ -41,9 +41,9 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// NAM-8: 512 words each, 3 to 10 letters, none twice, in order, none in both lists.
+    /// NAM-009: 512 words each, 3 to 10 letters, none twice, in order, none in both lists.
     #[test]
-    fn nam_8_word_lists_are_sane() {
+    fn nam_009_word_lists_are_sane() {
         let mut seen = BTreeSet::new();
         for list in [adjectives(), nouns()] {
             assert_eq!(list.len(), WORDS);
@@ -60,9 +60,9 @@ mod tests {
         }
     }
 
-    /// NAM-3: the reserved names are exactly those of the design.
+    /// NAM-003: the reserved names are exactly those of the design.
     #[test]
-    fn nam_3_reserved_names_are_those_of_the_design() {
+    fn nam_003_reserved_names_are_those_of_the_design() {
         let expected: BTreeSet<_> =
             "www api admin auth login account accounts mail ftp ssh p2claw \
             peer sys internal static status health default"

@@ -10,16 +10,15 @@ use bytes::Bytes;
 use p2claw_proto::v1::{Registration, VisitStatement};
 use prost::Message;
 
-/// How far two clocks may be apart, in milliseconds (spec IDN-6).
+/// How far two clocks may be apart, in milliseconds (spec IDN-011).
 pub const CLOCK_SKEW_MS: i64 = 60_000;
-/// How long a visit statement holds after it was signed, in milliseconds (spec IDN-8).
+/// How long a visit statement holds after it was signed, in milliseconds (spec IDN-017).
 pub const VISIT_LIFETIME_MS: i64 = 60_000;
 /// How far ahead a visitor lets a statement expire, in milliseconds: its lifetime and the skew.
 pub const VISIT_EXPIRY_AHEAD_MS: i64 = VISIT_LIFETIME_MS + CLOCK_SKEW_MS;
 
 /// Why a statement was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum StatementError {
     /// The bytes are no statement of this kind.
     #[error("read the statement: its sender must send the bytes that it signed")]
@@ -103,7 +102,7 @@ pub fn sign_registration(
     sign_for_domain(key, Context::Registration, domain, nonce, now_ms)
 }
 
-/// Checks a registration on coord's side (spec IDN-5, IDN-6). `now_ms` is coord's clock.
+/// Checks a registration on coord's side (spec IDN-011). `now_ms` is coord's clock.
 ///
 /// # Errors
 /// Says which check failed first: signature, version, domain, nonce, time.
@@ -240,7 +239,7 @@ pub struct VisitExpectation {
     pub pinned: Option<PeerId>,
 }
 
-/// Checks an agent's statement on the visitor's side (spec IDN-7). `now_ms` is the visitor's
+/// Checks an agent's statement on the visitor's side (spec IDN-017). `now_ms` is the visitor's
 /// clock. The key returned is to be pinned for the origin.
 ///
 /// # Errors

@@ -31,9 +31,9 @@ fn expectation() -> VisitExpectation {
     }
 }
 
-/// IDN-5: every field of a registration is checked.
+/// IDN-006, IDN-011: every field of a registration is checked.
 #[test]
-fn idn_5_registration_is_bound_to_domain_and_nonce() {
+fn idn_011_registration_is_bound_to_domain_and_nonce() {
     let nonce = Nonce([9; 32]);
     let (bytes, signature) = sign_registration(&key(), "p2claw.example", &nonce, NOW);
     let check = |domain, nonce| verify_registration(&bytes, &signature, domain, nonce, NOW);
@@ -68,9 +68,9 @@ fn idn_5_registration_is_bound_to_domain_and_nonce() {
     );
 }
 
-/// IDN-6: 60 s either way, and not a millisecond more.
+/// IDN-011: 60 s either way, and not a millisecond more.
 #[test]
-fn idn_6_registration_time_has_a_limit_either_way() {
+fn idn_011_registration_time_has_a_limit_either_way() {
     let nonce = Nonce([9; 32]);
     let (bytes, signature) = sign_registration(&key(), "d", &nonce, NOW);
     let check = |now| verify_registration(&bytes, &signature, "d", &nonce, now);
@@ -88,9 +88,9 @@ fn idn_6_registration_time_has_a_limit_either_way() {
     assert!(check(i64::MAX).is_err());
 }
 
-/// IDN-5: the bytes that were signed count, not what this version would encode.
+/// IDN-005: the bytes that were signed count, not what this version would encode.
 #[test]
-fn idn_5_unknown_fields_are_kept_and_ignored() {
+fn idn_005_unknown_fields_are_kept_and_ignored() {
     let nonce = Nonce([9; 32]);
     let (bytes, _) = sign_registration(&key(), "d", &nonce, NOW);
     // Field 1000, varint 5.
@@ -102,9 +102,9 @@ fn idn_5_unknown_fields_are_kept_and_ignored() {
     );
 }
 
-/// IDN-7: one wrong fact at a time; each is named.
+/// IDN-017: one wrong fact at a time; each is named.
 #[test]
-fn idn_7_every_fact_of_a_visit_is_checked() {
+fn idn_017_every_fact_of_a_visit_is_checked() {
     let (bytes, signature) = sign_visit(&key(), &facts(), NOW);
     let check = |expected: &VisitExpectation| verify_visit(&bytes, &signature, expected, NOW);
     assert_eq!(check(&expectation()), Ok(key().peer_id()));
@@ -156,9 +156,9 @@ fn idn_7_every_fact_of_a_visit_is_checked() {
     );
 }
 
-/// IDN-7: where two checks fail, the first of the order is reported.
+/// IDN-017: where two checks fail, the first of the order is reported.
 #[test]
-fn idn_7_checks_run_in_order() {
+fn idn_017_checks_run_in_order() {
     let (bytes, signature) = sign_visit(&key(), &facts(), NOW);
     let other = IdentityKey::from_seed([8; 32]).peer_id();
     let nothing_fits = VisitExpectation {
@@ -178,9 +178,9 @@ fn idn_7_checks_run_in_order() {
     ));
 }
 
-/// IDN-8: at most 60 s of skew after the end, at most 120 s before it.
+/// IDN-017: at most 60 s of skew after the end, at most 120 s before it.
 #[test]
-fn idn_8_visit_expiry_has_a_limit_either_way() {
+fn idn_017_visit_expiry_has_a_limit_either_way() {
     let (bytes, signature) = sign_visit(&key(), &facts(), NOW);
     let check = |now| verify_visit(&bytes, &signature, &expectation(), now);
     assert!(check(NOW + 60_000 + 59_999).is_ok());
@@ -200,14 +200,14 @@ fn idn_8_visit_expiry_has_a_limit_either_way() {
 proptest! {
     /// No bytes crash a check, and none but the signed ones pass.
     #[test]
-    fn idn_5_arbitrary_statements_are_refused(bytes: Vec<u8>, signature: Vec<u8>) {
+    fn idn_011_arbitrary_statements_are_refused(bytes: Vec<u8>, signature: Vec<u8>) {
         prop_assert!(verify_registration(&bytes, &signature, "d", &Nonce([0; 32]), 0).is_err());
         prop_assert!(verify_visit(&bytes, &signature, &expectation(), 0).is_err());
     }
 
-    /// IDN-5: any changed bit of the statement is noticed.
+    /// IDN-005: any changed bit of the statement is noticed.
     #[test]
-    fn idn_5_any_flipped_bit_is_noticed(bit in 0_usize..600) {
+    fn idn_005_any_flipped_bit_is_noticed(bit in 0_usize..600) {
         let (bytes, signature) = sign_registration(&key(), "d", &Nonce([9; 32]), NOW);
         let mut changed = bytes.to_vec();
         let bit = bit % (changed.len() * 8);

@@ -45,11 +45,16 @@ pub(crate) struct Str0mPeer {
     /// A datagram that did not fit the batch that the kernel would not take.
     held: Option<(SocketAddr, SocketAddr, Vec<u8>)>,
     path: Option<Path>,
+    /// ICE and DTLS are done: the other end has the certificate that its description names.
+    connected: bool,
+    /// Lanes that str0m opened before that; with SNAP it does so at once.
+    early: Vec<LaneId>,
     known: Option<SocketAddr>,
     /// A send was refused since the last `Writable`.
     refused: bool,
     /// Something was written since the last drain.
     dirty: bool,
+    closing: bool,
     closed: Option<String>,
 }
 
@@ -74,9 +79,12 @@ impl Str0mPeer {
             batch: Batch::default(),
             held: None,
             path: None,
+            connected: false,
+            early: Vec::new(),
             known: None,
             refused: false,
             dirty: true,
+            closing: false,
             closed: None,
         }
     }
@@ -101,8 +109,9 @@ impl Str0mPeer {
                     let Some(socket) = self.shared.socket_for(source) else {
                         continue;
                     };
+                    // What is collected leaves by its own socket, which may be the other one.
                     if !self.batch.fits(socket, source, destination, datagram.len())
-                        && !self.batch.flush(socket, cx)
+                        && !self.flush(cx)
                     {
                         self.held = Some((source, destination, datagram.to_vec()));
                         return false;
@@ -151,8 +160,17 @@ impl Str0mPeer {
         match event {
             Event::ChannelOpen(id, _) => {
                 if let Some(lane) = self.lane_of(id) {
-                    self.events.push_back(PeerEvent::LaneOpen(lane));
+                    if self.connected {
+                        self.events.push_back(PeerEvent::LaneOpen(lane));
+                    } else {
+                        self.early.push(lane);
+                    }
                 }
+            }
+            Event::Connected => {
+                self.connected = true;
+                let lanes = self.early.drain(..).map(PeerEvent::LaneOpen);
+                self.events.extend(lanes);
             }
             Event::ChannelData(data) => {
                 if let Some(lane) = self.lane_of(data.id) {
@@ -226,7 +244,8 @@ impl Peer for Str0mPeer {
             if let Some(reason) = &self.closed {
                 return Poll::Ready(PeerEvent::Closed(reason.clone()));
             }
-            if !self.rtc.is_alive() {
+            // str0m would go on until the other end has answered; what it had to say is out.
+            if !self.rtc.is_alive() || (self.closing && flowing) {
                 self.fail("closed".to_owned());
                 continue;
             }
@@ -299,6 +318,7 @@ impl Peer for Str0mPeer {
 
     fn close(&mut self) {
         self.dirty = true;
+        self.closing = true;
         if self.rtc.close().is_err() {
             self.fail("closed".to_owned());
         }

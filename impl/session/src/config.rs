@@ -115,7 +115,9 @@ impl Config {
     pub(crate) fn clamped(mut self) -> Self {
         self.max_frame = self.max_frame.clamp(FRAME_DEFAULT, FRAME_MAX);
         self.stream_credit = self.stream_credit.clamp(STREAM_CREDIT_DEFAULT, WINDOW_MAX);
-        self.session_credit = self.session_credit.clamp(SESSION_CREDIT_DEFAULT, WINDOW_MAX);
+        self.session_credit = self
+            .session_credit
+            .clamp(SESSION_CREDIT_DEFAULT, WINDOW_MAX);
         self.max_streams = self.max_streams.clamp(STREAMS_DEFAULT, STREAMS_MAX);
         self.lanes = self.lanes.clamp(1, LANES_MAX);
         self.send_buffer = self.send_buffer.clamp(1, SEND_BUFFER_MAX);
@@ -126,12 +128,37 @@ impl Config {
     fn ranges(&self) -> [(&'static str, u64, u64, u64); 7] {
         let millis = u64::try_from(self.keep_alive.as_millis()).unwrap_or(u64::MAX);
         [
-            ("max_frame", self.max_frame as u64, FRAME_DEFAULT as u64, FRAME_MAX as u64),
-            ("stream_credit", self.stream_credit, STREAM_CREDIT_DEFAULT, WINDOW_MAX),
-            ("session_credit", self.session_credit, SESSION_CREDIT_DEFAULT, WINDOW_MAX),
-            ("max_streams", self.max_streams, STREAMS_DEFAULT, STREAMS_MAX),
+            (
+                "max_frame",
+                self.max_frame as u64,
+                FRAME_DEFAULT as u64,
+                FRAME_MAX as u64,
+            ),
+            (
+                "stream_credit",
+                self.stream_credit,
+                STREAM_CREDIT_DEFAULT,
+                WINDOW_MAX,
+            ),
+            (
+                "session_credit",
+                self.session_credit,
+                SESSION_CREDIT_DEFAULT,
+                WINDOW_MAX,
+            ),
+            (
+                "max_streams",
+                self.max_streams,
+                STREAMS_DEFAULT,
+                STREAMS_MAX,
+            ),
             ("lanes", self.lanes.into(), 1, LANES_MAX.into()),
-            ("send_buffer", self.send_buffer as u64, 1, SEND_BUFFER_MAX as u64),
+            (
+                "send_buffer",
+                self.send_buffer as u64,
+                1,
+                SEND_BUFFER_MAX as u64,
+            ),
             ("keep_alive", millis, 1, u64::MAX),
         ]
     }
@@ -146,7 +173,11 @@ impl Config {
         };
         set(id::MAX_FRAME, self.max_frame as u64, FRAME_DEFAULT as u64);
         set(id::STREAM_CREDIT, self.stream_credit, STREAM_CREDIT_DEFAULT);
-        set(id::SESSION_CREDIT, self.session_credit, SESSION_CREDIT_DEFAULT);
+        set(
+            id::SESSION_CREDIT,
+            self.session_credit,
+            SESSION_CREDIT_DEFAULT,
+        );
         if role == Role::Agent {
             set(id::MAX_STREAMS, self.max_streams, STREAMS_DEFAULT);
         }
@@ -196,7 +227,10 @@ impl PeerSettings {
         if !hello.versions.contains(&VERSION) {
             return Err(SessionError::own(
                 ErrorCode::VERSION,
-                format!("no common version: the peer speaks {:?}", first_few(&hello.versions)),
+                format!(
+                    "no common version: the peer speaks {:?}",
+                    first_few(&hello.versions)
+                ),
             ));
         }
         let mut settings = Self {
@@ -217,13 +251,12 @@ impl PeerSettings {
                     .ok()
                     .filter(|value| (FRAME_DEFAULT..=FRAME_MAX).contains(value))
                     .map(|value| settings.max_frame = value),
-                id::STREAM_CREDIT => (value >= STREAM_CREDIT_DEFAULT)
-                    .then(|| settings.initial_stream_credit = value),
+                id::STREAM_CREDIT => {
+                    (value >= STREAM_CREDIT_DEFAULT).then(|| settings.initial_stream_credit = value)
+                }
                 id::SESSION_CREDIT => (value >= SESSION_CREDIT_DEFAULT)
                     .then(|| settings.initial_session_credit = value),
-                id::MAX_STREAMS => {
-                    (value >= STREAMS_DEFAULT).then(|| settings.max_streams = value)
-                }
+                id::MAX_STREAMS => (value >= STREAMS_DEFAULT).then(|| settings.max_streams = value),
                 id::LANES => u8::try_from(value)
                     .ok()
                     .filter(|value| (1..=LANES_MAX).contains(value))

@@ -354,8 +354,12 @@ impl Frame {
                     max_bytes: *max_bytes,
                 })
             }
-            Self::Ping { token } => session(FrameType::Ping).message(&proto::Ping { token: *token }),
-            Self::Pong { token } => session(FrameType::Pong).message(&proto::Pong { token: *token }),
+            Self::Ping { token } => {
+                session(FrameType::Ping).message(&proto::Ping { token: *token })
+            }
+            Self::Pong { token } => {
+                session(FrameType::Pong).message(&proto::Pong { token: *token })
+            }
             Self::GoAway {
                 code,
                 last_stream,

@@ -119,7 +119,9 @@ const _: () = {
 /// that the application's own `Bytes` keep alive beyond their length.
 pub fn worst_case_memory(config: &Config) -> usize {
     let streams = usize::try_from(config.max_streams).unwrap_or(usize::MAX);
-    let bodies = usize::try_from(config.session_credit).unwrap_or(usize::MAX).saturating_mul(3);
+    let bodies = usize::try_from(config.session_credit)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(3);
     let heads = usize::from(INFORMATIONAL_MAX) + 4;
     // Decoded: names are copied, values share the frame, one entry for each field.
     let head = 2 * config.max_frame + FIELDS_MAX * 64;

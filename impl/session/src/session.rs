@@ -118,7 +118,10 @@ impl Session {
         if self.going_away.is_some() || self.peer_going_away.is_some() {
             return Err(OpenError::GoingAway);
         }
-        let allowed = self.peer.as_ref().map_or(STREAMS_DEFAULT, |peer| peer.max_streams);
+        let allowed = self
+            .peer
+            .as_ref()
+            .map_or(STREAMS_DEFAULT, |peer| peer.max_streams);
         if self.streams.len() as u64 >= allowed.min(self.config.max_streams) {
             return Err(OpenError::TooManyStreams);
         }
@@ -186,9 +189,13 @@ impl Session {
             None => BodyEnd::Plain,
             Some(fields) => {
                 for name in crate::head::NOT_IN_TRAILERS {
-                    fields.forbid(name).map_err(crate::head::MessageError::from)?;
+                    fields
+                        .forbid(name)
+                        .map_err(crate::head::MessageError::from)?;
                 }
-                let trailers = proto::Trailers { fields: fields.into_wire() };
+                let trailers = proto::Trailers {
+                    fields: fields.into_wire(),
+                };
                 let frame = Header::new(FrameType::Trailers, Some(id)).message(&trailers);
                 if frame.len() > max_frame {
                     return Err(WriteError::HeadTooLarge);
@@ -286,7 +293,8 @@ impl Session {
     pub fn go_away(&mut self) {
         if self.going_away.is_none() && self.closed.is_none() {
             self.going_away = Some(self.highest);
-            self.control.go_away(ErrorCode::NO_ERROR, self.highest, String::new());
+            self.control
+                .go_away(ErrorCode::NO_ERROR, self.highest, String::new());
         }
     }
 
@@ -312,7 +320,9 @@ impl Session {
 
     /// Lanes in use now: 1 until the peer's HELLO, then as many as both ends have (SES-014).
     pub fn lanes(&self) -> u8 {
-        self.peer.as_ref().map_or(1, |peer| peer.lanes.min(self.config.lanes))
+        self.peer
+            .as_ref()
+            .map_or(1, |peer| peer.lanes.min(self.config.lanes))
     }
 
     /// What the peer's HELLO said, `None` until then.
@@ -361,7 +371,8 @@ impl Session {
         if self.closed.is_some() {
             return;
         }
-        self.control.go_away(error.code, self.highest, error.reason.clone());
+        self.control
+            .go_away(error.code, self.highest, error.reason.clone());
         self.over(error);
     }
 
@@ -373,7 +384,8 @@ impl Session {
         self.closed = Some(error.clone());
         self.events.push_back(Event::Closed(error));
         // What was received stays readable.
-        self.streams.retain(|_, stream| stream.recv.buffered() > 0 || stream.recv.is_over());
+        self.streams
+            .retain(|_, stream| stream.recv.buffered() > 0 || stream.recv.is_over());
         for stream in self.streams.values_mut() {
             stream.send.reset();
             stream.control = 0;
@@ -383,9 +395,9 @@ impl Session {
 
     /// Bytes of the longest frame that may be sent (SES-003).
     fn max_frame(&self) -> usize {
-        self.peer
-            .as_ref()
-            .map_or(FRAME_DEFAULT, |peer| peer.max_frame.min(self.config.max_frame))
+        self.peer.as_ref().map_or(FRAME_DEFAULT, |peer| {
+            peer.max_frame.min(self.config.max_frame)
+        })
     }
 
     fn initial_stream_credit(&self) -> u64 {

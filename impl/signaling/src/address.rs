@@ -1,4 +1,4 @@
-//! Public addresses: `<scheme>://<app>-<alias>.<parent>[:port]/` (spec NAM-9).
+//! Public addresses: `<scheme>://<app>-<alias>.<parent>[:port]/` (spec NAM-011).
 
 use p2claw_identity::{Alias, AppName, HostLabel, NameError};
 
@@ -37,7 +37,7 @@ pub enum HostName {
 }
 
 /// Reads a `Host` field: any case, with or without a port, with or without a dot at the end of the
-/// name (spec NAM-9). The port is not compared, for proxies change it.
+/// name (spec NAM-011). The port is not compared, for proxies change it.
 #[must_use]
 pub fn read_host(host: &str, parent: &str) -> HostName {
     // An IPv6 literal has colons of its own, and is never under a parent.
@@ -77,9 +77,9 @@ mod tests {
         HostName::App(HostLabel::parse(label).unwrap())
     }
 
-    /// NAM-9: case, port and a final dot make no difference.
+    /// NAM-011: case, port and a final dot make no difference.
     #[test]
-    fn nam_9_host_forms() {
+    fn nam_011_host_forms() {
         for host in [
             "recipes-quiet-otter-0417.p2claw.example",
             "Recipes-Quiet-Otter-0417.P2CLAW.example",
@@ -101,9 +101,9 @@ mod tests {
         assert_eq!(read_host("localhost", "localhost"), HostName::Parent);
     }
 
-    /// NAM-9: what is not directly under the parent is elsewhere.
+    /// NAM-011: what is not directly under the parent is elsewhere.
     #[test]
-    fn nam_9_elsewhere() {
+    fn nam_011_elsewhere() {
         for host in [
             "",
             ".",

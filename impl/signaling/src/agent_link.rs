@@ -183,17 +183,6 @@ struct Accepted {
     nonce: Nonce,
 }
 
-impl State {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::AwaitChallenge => "waiting for Challenge",
-            Self::AwaitWelcome { .. } => "waiting for Welcome",
-            Self::Registered { .. } => "registered",
-            Self::Closed => "closed",
-        }
-    }
-}
-
 /// The agent's end of one control link. See the module's text for how to drive it.
 #[derive(Debug)]
 pub struct AgentLink {
@@ -228,7 +217,7 @@ impl AgentLink {
         }
     }
 
-    /// Registers only with a coord that names this domain (spec IDN-5). Without it a false coord
+    /// Registers only with a coord that names this domain (spec IDN-009). Without it a false coord
     /// could pass on the challenge of a real one and register there in this agent's name.
     #[must_use]
     pub fn expect_domain(mut self, domain: impl Into<String>) -> Self {
@@ -376,7 +365,7 @@ impl AgentLink {
     }
 
     /// Sends a message of a kind that does not exist, so that peers which do not ignore them are
-    /// found early (spec SIG-5). coord answers with [`AgentEvent::Refused`].
+    /// found early (spec SIG-005). coord answers with [`AgentEvent::Refused`].
     ///
     /// # Errors
     /// When the link is not registered or the message cannot be queued.
@@ -436,7 +425,7 @@ impl AgentLink {
             return Err(LinkError::Backlog);
         }
         if self.is_registered() {
-            // Any message shows that coord is there (SIG-6).
+            // Any message shows that coord is there (SIG-006).
             self.timers
                 .set(Timer::Silence, now + self.heartbeat * MISSED_HEARTBEATS);
         }
@@ -457,7 +446,7 @@ impl AgentLink {
         }
     }
 
-    /// Answers a message that this end does not act upon (SIG-4, SIG-7). 0 wants no answer.
+    /// Answers a message that this end does not act upon (SIG-004, SIG-007). 0 wants no answer.
     fn refuse(&mut self, seq: u64, code: SignalCode, detail: &str) -> Result<(), LinkError> {
         if seq == 0 {
             return Ok(());
@@ -476,9 +465,10 @@ impl AgentLink {
     }
 
     fn before_challenge(&mut self, kind: Kind, now_unix_ms: i64) -> Result<(), LinkError> {
-        match kind {
-            Kind::Challenge(challenge) => self.on_challenge(challenge, now_unix_ms),
-            other => self.unregistered(other, State::AwaitChallenge.name()),
+        if let Kind::Challenge(challenge) = kind {
+            self.on_challenge(challenge, now_unix_ms)
+        } else {
+            self.unregistered(kind, "waiting for Challenge")
         }
     }
 
@@ -525,43 +515,37 @@ impl AgentLink {
         challenge: Accepted,
         now: Instant,
     ) -> Result<(), LinkError> {
-        let state = State::AwaitWelcome { challenge };
-        let name = state.name();
-        match (kind, state) {
-            (Kind::Welcome(welcome), State::AwaitWelcome { challenge }) => {
-                let welcome = read_welcome(welcome)?;
-                self.heartbeat = welcome.heartbeat;
-                self.state = State::Registered {
-                    challenge,
-                    alias: welcome.alias.clone(),
-                };
-                self.timers.stop(Timer::Handshake);
-                self.timers.set(Timer::Heartbeat, now + self.heartbeat);
-                self.timers
-                    .set(Timer::Silence, now + self.heartbeat * MISSED_HEARTBEATS);
-                self.events.push_back(AgentEvent::Registered(welcome));
-                if let Some(apps) = self.routes.take() {
-                    self.outbox
-                        .send(0, route_announce(&apps))
-                        .map_err(|_| LinkError::Backlog)?;
-                }
-                Ok(())
-            }
-            (other, _) => self.unregistered(other, name),
+        let Kind::Welcome(welcome) = kind else {
+            return self.unregistered(kind, "waiting for Welcome");
+        };
+        let welcome = read_welcome(welcome)?;
+        self.heartbeat = welcome.heartbeat;
+        self.state = State::Registered {
+            challenge,
+            alias: welcome.alias.clone(),
+        };
+        self.timers.stop(Timer::Handshake);
+        self.timers.set(Timer::Heartbeat, now + self.heartbeat);
+        self.timers
+            .set(Timer::Silence, now + self.heartbeat * MISSED_HEARTBEATS);
+        self.events.push_back(AgentEvent::Registered(welcome));
+        if let Some(apps) = self.routes.take() {
+            self.outbox
+                .send(0, route_announce(&apps))
+                .map_err(|_| LinkError::Backlog)?;
         }
+        Ok(())
     }
 
     /// What may come instead of the message that moves registration on.
     fn unregistered(&mut self, kind: Kind, state: &'static str) -> Result<(), LinkError> {
-        match kind {
-            Kind::Error(error) => self.closed_by_peer(error.code, &error.detail),
-            Kind::Goodbye(goodbye) => self.closed_by_peer(goodbye.code, &goodbye.reason),
-            other => {
-                return Err(LinkError::Unexpected {
-                    kind: kind_name(&other),
-                    state,
-                });
-            }
+        if let Kind::Error(error) = &kind {
+            self.closed_by_peer(error.code, &error.detail);
+        } else if let Kind::Goodbye(goodbye) = &kind {
+            self.closed_by_peer(goodbye.code, &goodbye.reason);
+        } else {
+            let kind = kind_name(&kind);
+            return Err(LinkError::Unexpected { kind, state });
         }
         Ok(())
     }
@@ -620,7 +604,7 @@ impl AgentLink {
         Ok(())
     }
 
-    /// Passes on an offer that can be answered, and ends every other visit at once (SIG-14).
+    /// Passes on an offer that can be answered, and ends every other visit at once (SIG-014).
     fn on_offer(
         &mut self,
         offer: v1::VisitOffer,
@@ -658,7 +642,7 @@ fn read_offer(
     let app = AppName::parse(&offer.app)
         .map_err(|error| (SignalCode::NoSuchApp, format!("failed to {error}")))?;
     let nonce = Nonce::from_bytes(&offer.nonce)
-        .map_err(|error| (SignalCode::Malformed, format!("failed to {error}")))?;
+        .map_err(|error| (SignalCode::BadOffer, format!("failed to {error}")))?;
     let description = Description::parse(&offer.sdp)
         .map_err(|error| (SignalCode::BadOffer, format!("failed to {error}")))?;
     Ok(VisitOffer {

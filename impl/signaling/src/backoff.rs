@@ -1,4 +1,4 @@
-//! How long an agent waits before it connects again (spec SIG-10).
+//! How long an agent waits before it connects again (spec SIG-010).
 
 use std::time::{Duration, Instant};
 
@@ -61,12 +61,12 @@ mod tests {
         Instant::now()
     }
 
-    /// SIG-10: caps double up to a minute, and start over after a healthy minute only.
+    /// SIG-010: caps double up to a minute, and start over after a healthy minute only.
     #[test]
-    fn sig_10_caps_double_and_start_over() {
+    fn sig_010_caps_double_and_start_over() {
         let now = start();
         let mut backoff = Backoff::new();
-        let mut cap = |backoff: &mut Backoff, now| {
+        let cap = |backoff: &mut Backoff, now| {
             // The largest draw that every spread divides into: try many and take the longest.
             (0..60_001)
                 .map(|random| backoff.clone().after_failure(now, random))
@@ -87,9 +87,9 @@ mod tests {
     }
 
     proptest! {
-        /// SIG-10: never below 1 s, never above 60 s.
+        /// SIG-010: never below 1 s, never above 60 s.
         #[test]
-        fn sig_10_waits_stay_in_bounds(draws: Vec<u64>) {
+        fn sig_010_waits_stay_in_bounds(draws: Vec<u64>) {
             let (mut backoff, now) = (Backoff::new(), start());
             for random in draws {
                 let wait = backoff.after_failure(now, random);

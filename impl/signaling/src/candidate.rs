@@ -1,4 +1,4 @@
-//! One ICE candidate as it travels (spec SIG-13).
+//! One ICE candidate as it travels (spec SIG-013).
 
 use crate::limits::MAX_CANDIDATE;
 use bytes::Bytes;
@@ -106,9 +106,9 @@ impl TryFrom<v1::Candidate> for IceCandidate {
 mod tests {
     use super::*;
 
-    /// SIG-13: what is no single candidate line is refused.
+    /// SIG-013: what is no single candidate line is refused.
     #[test]
-    fn sig_13_candidates_are_single_short_lines() {
+    fn sig_013_candidates_are_single_short_lines() {
         let good = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host";
         assert_eq!(IceCandidate::parse(good, "0").unwrap().as_str(), good);
         assert_eq!(IceCandidate::parse("", ""), Ok(IceCandidate::end()));

@@ -23,7 +23,7 @@ pub fn from_number(number: i32) -> SignalCode {
     SignalCode::try_from(number).unwrap_or(SignalCode::Internal)
 }
 
-/// The HTTP status that goes with a code on the visitor's side (spec SIG-19).
+/// The HTTP status that goes with a code on the visitor's side (spec SIG-019).
 #[must_use]
 pub fn http_status(code: SignalCode) -> u16 {
     match code {
@@ -47,7 +47,7 @@ pub fn http_status(code: SignalCode) -> u16 {
     }
 }
 
-/// The body of an HTTP error: `{"code":"AGENT_OFFLINE","detail":"..."}` (spec SIG-19).
+/// The body of an HTTP error: `{"code":"AGENT_OFFLINE","detail":"..."}` (spec SIG-019).
 #[must_use]
 pub fn error_json(code: SignalCode, detail: &str) -> String {
     let mut text = String::with_capacity(detail.len() + 48);
@@ -66,7 +66,7 @@ pub fn error_json(code: SignalCode, detail: &str) -> String {
     text
 }
 
-/// The code that tells an agent why its statement was refused (spec IDN-9).
+/// The code that tells an agent why its statement was refused (spec IDN-011).
 #[must_use]
 pub fn for_statement(error: &StatementError) -> SignalCode {
     match error {
@@ -77,16 +77,27 @@ pub fn for_statement(error: &StatementError) -> SignalCode {
         | StatementError::Expired { .. }
         | StatementError::ExpiresTooLate { .. } => SignalCode::Stale,
         StatementError::Key(_) | StatementError::Signature(_) => SignalCode::BadSignature,
-        _ => SignalCode::Malformed,
+        StatementError::Malformed
+        | StatementError::NotPinned { .. }
+        | StatementError::WrongAlias { .. }
+        | StatementError::WrongVisitorFingerprint
+        | StatementError::WrongAgentFingerprint => SignalCode::Malformed,
     }
 }
 
-/// The code that tells an agent why a route was refused (spec SIG-8).
+/// The code that tells an agent why a route was refused (spec SIG-008).
 #[must_use]
 pub fn for_name(error: &NameError) -> SignalCode {
     match error {
         NameError::Reserved(_) => SignalCode::NameReserved,
-        _ => SignalCode::NameInvalid,
+        NameError::Empty
+        | NameError::TooLong { .. }
+        | NameError::TooShort { .. }
+        | NameError::Character { .. }
+        | NameError::OuterHyphen
+        | NameError::DoubleHyphen
+        | NameError::AliasForm
+        | NameError::LabelForm => SignalCode::NameInvalid,
     }
 }
 
@@ -94,9 +105,9 @@ pub fn for_name(error: &NameError) -> SignalCode {
 mod tests {
     use super::*;
 
-    /// SIG-19: codes, names and statuses are those of the registry.
+    /// SIG-019: codes, names and statuses are those of the registry.
     #[test]
-    fn sig_19_codes_are_those_of_the_registry() {
+    fn sig_019_codes_are_those_of_the_registry() {
         let csv = include_str!("../../../spec/registries/signal-codes.csv");
         let mut rows = 0;
         for row in csv.lines().skip(1) {

@@ -360,7 +360,7 @@ impl CoordLink {
     }
 
     /// Tells the agent that a newer link with its key has taken over, and closes this one
-    /// (spec SIG-9).
+    /// (spec SIG-009).
     pub fn replaced(&mut self) {
         if !self.is_closed() {
             self.outbox
@@ -380,7 +380,7 @@ impl CoordLink {
         }
     }
 
-    /// Sends a message of a kind that does not exist (spec SIG-5).
+    /// Sends a message of a kind that does not exist (spec SIG-005).
     ///
     /// # Errors
     /// When the link is not registered or the message cannot be queued.
@@ -410,7 +410,7 @@ impl CoordLink {
         bytes: &[u8],
         seq: &mut u64,
     ) -> Result<(), LinkError> {
-        // Reading costs us, so even bytes that cannot be read are paid for (SIG-11).
+        // Reading costs us, so even bytes that cannot be read are paid for (SIG-011).
         self.budget.spend(now)?;
         let envelope = decode(bytes)?;
         *seq = envelope.seq;
@@ -418,7 +418,7 @@ impl CoordLink {
             return Err(LinkError::Backlog);
         }
         if self.is_registered() {
-            // Any message shows that the agent is there (SIG-6).
+            // Any message shows that the agent is there (SIG-006).
             self.timers.set(
                 Timer::Silence,
                 now + self.config.heartbeat * MISSED_HEARTBEATS,
@@ -443,7 +443,7 @@ impl CoordLink {
         }
     }
 
-    /// Answers a message that this end does not act upon (SIG-4, SIG-7). 0 wants no answer.
+    /// Answers a message that this end does not act upon (SIG-004, SIG-007). 0 wants no answer.
     fn decline(&mut self, seq: u64, code: SignalCode, detail: &str) -> Result<(), LinkError> {
         if seq == 0 {
             return Ok(());
@@ -454,38 +454,34 @@ impl CoordLink {
     }
 
     fn before_hello(&mut self, kind: Kind, seq: u64, now_unix_ms: i64) -> Result<(), LinkError> {
-        match kind {
-            Kind::Hello(hello) => {
-                let peer_id = verify_registration(
-                    &hello.registration,
-                    &hello.signature,
-                    &self.config.domain,
-                    &self.nonce,
-                    now_unix_ms,
-                )?;
-                self.state = State::AwaitVerdict { peer_id, seq };
-                self.events.push_back(CoordEvent::Registered {
-                    peer_id,
-                    software: clip(&hello.software),
-                });
-                Ok(())
-            }
-            other => self.unregistered(other, "waiting for Hello"),
-        }
+        let Kind::Hello(hello) = kind else {
+            return self.unregistered(kind, "waiting for Hello");
+        };
+        let peer_id = verify_registration(
+            &hello.registration,
+            &hello.signature,
+            &self.config.domain,
+            &self.nonce,
+            now_unix_ms,
+        )?;
+        self.state = State::AwaitVerdict { peer_id, seq };
+        self.events.push_back(CoordEvent::Registered {
+            peer_id,
+            software: clip(&hello.software),
+        });
+        Ok(())
     }
 
     /// What may come instead of the message that moves registration on.
     fn unregistered(&mut self, kind: Kind, state: &'static str) -> Result<(), LinkError> {
-        match kind {
-            Kind::Goodbye(goodbye) => self.closed_by_peer(goodbye.code, &goodbye.reason),
+        if let Kind::Goodbye(goodbye) = &kind {
+            self.closed_by_peer(goodbye.code, &goodbye.reason);
+        } else if let Kind::Error(error) = &kind {
             // An agent that does not want this coord says why and leaves.
-            Kind::Error(error) => self.closed_by_peer(error.code, &error.detail),
-            other => {
-                return Err(LinkError::Unexpected {
-                    kind: kind_name(&other),
-                    state,
-                });
-            }
+            self.closed_by_peer(error.code, &error.detail);
+        } else {
+            let kind = kind_name(&kind);
+            return Err(LinkError::Unexpected { kind, state });
         }
         Ok(())
     }
@@ -583,7 +579,7 @@ impl CoordLink {
         Ok(())
     }
 
-    /// Passes on an answer of bounded size; the visitor alone can judge it (SIG-16).
+    /// Passes on an answer of bounded size; the visitor alone can judge it (SIG-016).
     fn on_answer(&mut self, answer: VisitAnswer, seq: u64) -> Result<(), LinkError> {
         let Ok(session_id) = SessionId::from_bytes(&answer.session_id) else {
             return self.decline(seq, SignalCode::Malformed, "a session id has 16 bytes");
@@ -607,7 +603,7 @@ impl CoordLink {
     }
 }
 
-/// Sorts announced names into those that stand and those that do not (SIG-8).
+/// Sorts announced names into those that stand and those that do not (SIG-008).
 fn judge_routes(announce: v1::RouteAnnounce, max_routes: usize) -> (Vec<AppName>, v1::RouteAck) {
     let mut accepted = BTreeSet::new();
     let mut refused = Vec::new();

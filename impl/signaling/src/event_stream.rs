@@ -1,4 +1,4 @@
-//! The body of a visit's response: length-delimited [`VisitEvent`]s (spec SIG-15).
+//! The body of a visit's response: length-delimited [`VisitEvent`]s (spec SIG-015).
 
 use crate::limits::MAX_ENVELOPE;
 use bytes::{Buf, Bytes, BytesMut};
@@ -101,9 +101,9 @@ mod tests {
     }
 
     proptest! {
-        /// SIG-15: events come out whole however the body is cut.
+        /// SIG-015: events come out whole however the body is cut.
         #[test]
-        fn sig_15_any_cut_gives_the_same_events(cuts in prop::collection::vec(1_usize..40, 1..60)) {
+        fn sig_015_any_cut_gives_the_same_events(cuts in prop::collection::vec(1_usize..40, 1..60)) {
             let body: Vec<u8> = events().iter().flat_map(encode).collect();
             let (mut reader, mut found, mut rest) = (EventReader::new(), vec![], &body[..]);
             for cut in cuts.iter().cycle() {
@@ -119,7 +119,7 @@ mod tests {
 
         /// Bytes never crash the reader.
         #[test]
-        fn sig_15_arbitrary_bytes(body: Vec<u8>) {
+        fn sig_015_arbitrary_bytes(body: Vec<u8>) {
             let mut reader = EventReader::new();
             reader.push(&body);
             while let Ok(Some(_)) = reader.next_event() {}
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn sig_15_a_long_event_is_refused_before_it_is_there() {
+    fn sig_015_a_long_event_is_refused_before_it_is_there() {
         let mut reader = EventReader::new();
         reader.push(&[0xff, 0xff, 0xff, 0x7f]);
         assert_eq!(reader.next_event(), Err(EventStreamError::TooLong));

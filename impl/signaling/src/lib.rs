@@ -42,3 +42,8 @@ pub mod turn;
 pub mod visitor;
 
 pub use p2claw_proto::v1::SignalCode;
+
+#[cfg(test)]
+mod link_tests;
+#[cfg(test)]
+mod table_tests;

@@ -2,30 +2,30 @@
 
 use std::time::Duration;
 
-/// Longest message on the control link, in bytes (spec SIG-2). An offer and an answer fit twice.
+/// Longest message on the control link, in bytes (spec SIG-002). An offer and an answer fit twice.
 pub const MAX_ENVELOPE: usize = 64 * 1024;
-/// Longest session description, in bytes (spec SIG-12). Browsers send 1 to 3 KiB.
+/// Longest session description, in bytes (spec SIG-012). Browsers send 1 to 3 KiB.
 pub const MAX_SDP: usize = 32 * 1024;
-/// Longest candidate-attribute, in bytes (spec SIG-13). Real ones stay below 300.
+/// Longest candidate-attribute, in bytes (spec SIG-013). Real ones stay below 300.
 pub const MAX_CANDIDATE: usize = 1024;
 /// Longest free text in a message (software name, reason, detail), in bytes. For readers of logs.
 pub const MAX_TEXT: usize = 256;
-/// Longest body of a visit request or update, in bytes (spec SIG-20).
+/// Longest body of a visit request or update, in bytes (spec SIG-020).
 pub const MAX_VISIT_BODY: usize = 64 * 1024;
-/// Candidates in one visit, either way (spec SIG-13). A host with ten addresses has about 40.
+/// Candidates in one visit, either way (spec SIG-013). A host with ten addresses has about 40.
 pub const MAX_CANDIDATES: usize = 128;
 
-/// How often an agent shows that it is there (spec SIG-6).
+/// How often an agent shows that it is there (spec SIG-006).
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Heartbeats that may fail to come before a link is dead: 45 s (spec SIG-6).
+/// Heartbeats that may fail to come before a link is dead: 45 s (spec SIG-006).
 pub const MISSED_HEARTBEATS: u32 = 3;
-/// How long Challenge, Hello and Welcome may take together (spec SIG-3).
+/// How long Challenge, Hello and Welcome may take together (spec SIG-003).
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long an agent may take to answer an offer (spec SIG-16).
+/// How long an agent may take to answer an offer (spec SIG-016).
 pub const ANSWER: Duration = Duration::from_secs(10);
-/// How long a visit's stream stays open after the answer (spec SIG-17).
+/// How long a visit's stream stays open after the answer (spec SIG-017).
 pub const VISIT_AFTER_ANSWER: Duration = Duration::from_secs(30);
-/// How long a TURN credential holds (spec SIG-22).
+/// How long a TURN credential holds (spec SIG-022).
 pub const TURN_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Messages that a link holds for its driver in each direction. A driver that drains after every

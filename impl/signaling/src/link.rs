@@ -109,7 +109,7 @@ impl Outbox {
         Ok(seq)
     }
 
-    /// Queues an error, which nobody answers and which therefore has no number (spec SIG-4).
+    /// Queues an error, which nobody answers and which therefore has no number (spec SIG-004).
     pub(crate) fn send_error(
         &mut self,
         re: u64,
@@ -145,7 +145,7 @@ impl Outbox {
             return Err(SendError::Full);
         }
         self.sent += 1;
-        // Field numbers of the form 0x1f * N + 0x21 are never given to a kind (spec SIG-5).
+        // Field numbers of the form 0x1f * N + 0x21 are never given to a kind (spec SIG-005).
         let field = 0x1f * (random % 1000) + 0x21;
         let mut bytes = Envelope {
             seq: self.sent,
@@ -264,7 +264,7 @@ impl Timers {
     }
 }
 
-/// How many messages a peer may send: 1,024 at once and 128 a second for ever (spec SIG-11).
+/// How many messages a peer may send: 1,024 at once and 128 a second for ever (spec SIG-011).
 #[derive(Debug)]
 pub(crate) struct Budget {
     tokens: u32,

@@ -48,7 +48,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// Reads a description (spec SIG-12, IDN-10).
+    /// Reads a description (spec SIG-012, IDN-014).
     ///
     /// # Errors
     /// When it is too long, names no certificate or more than one, or cannot be read safely.
@@ -124,9 +124,9 @@ mod tests {
         format!("a=fingerprint:sha-256 {}\r\n", Fingerprint([byte; 32]))
     }
 
-    /// IDN-10: the same certificate may be named at session and media level.
+    /// IDN-014: the same certificate may be named at session and media level.
     #[test]
-    fn idn_10_equal_fingerprints_are_one() {
+    fn idn_014_equal_fingerprints_are_one() {
         let sdp = format!(
             "v=0\r\n{}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{}\
              a=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host\r\na=end-of-candidates\r\n",
@@ -143,9 +143,9 @@ mod tests {
         assert_eq!(Description::parse(&sdp.replace("\r\n", "\n")), Ok(found));
     }
 
-    /// IDN-10: two certificates, another hash, or none: refused, however they are written.
+    /// IDN-014: two certificates, another hash, or none: refused, however they are written.
     #[test]
-    fn idn_10_anything_but_one_certificate_is_refused() {
+    fn idn_014_anything_but_one_certificate_is_refused() {
         let one = line(1);
         for (second, expected) in [
             (line(2), SdpError::TwoFingerprints(2)),
@@ -184,9 +184,9 @@ mod tests {
         assert_eq!(Description::parse("v=0\r\n"), Err(SdpError::NoFingerprint));
     }
 
-    /// SIG-12, SIG-13: size limits.
+    /// SIG-012, SIG-013: size limits.
     #[test]
-    fn sig_12_sig_13_limits() {
+    fn sig_012_sig_013_limits() {
         let filler = "s=0123456789\n".repeat(MAX_SDP / 13 + 1);
         assert!(matches!(
             Description::parse(&filler),
@@ -203,9 +203,9 @@ mod tests {
     }
 
     proptest! {
-        /// IDN-10: text never crashes the reader, and a second certificate never slips through.
+        /// IDN-014: text never crashes the reader, and a second certificate never slips through.
         #[test]
-        fn idn_10_no_text_hides_a_second_certificate(before in "(?s).{0,80}", after in "(?s).{0,80}") {
+        fn idn_014_no_text_hides_a_second_certificate(before in "(?s).{0,80}", after in "(?s).{0,80}") {
             let _ = Description::parse(&before);
             let sdp = format!("{before}\r\n{}{}{after}", line(1), line(2));
             prop_assert!(Description::parse(&sdp).is_err());

@@ -1,5 +1,5 @@
 //! TURN credentials that end by themselves: the REST scheme that coturn implements
-//! (draft-uberti-behave-turn-rest-00), spec SIG-22.
+//! (draft-uberti-behave-turn-rest-00), spec SIG-022.
 
 use crate::limits::TURN_LIFETIME;
 use data_encoding::BASE64;
@@ -89,10 +89,10 @@ fn password(secret: &[u8], username: &str) -> String {
 mod tests {
     use super::*;
 
-    /// SIG-22: the value was computed with
+    /// SIG-022: the value was computed with
     /// `printf 1800003600:0102030405060708 | openssl dgst -sha1 -hmac north -binary | base64`.
     #[test]
-    fn sig_22_credential_is_what_coturn_expects() {
+    fn sig_022_credential_is_what_coturn_expects() {
         let issued = issue(b"north", [1, 2, 3, 4, 5, 6, 7, 8], 1_800_000_000);
         assert_eq!(issued.username, "1800003600:0102030405060708");
         assert_eq!(issued.credential, "O49NYcaDfa5TLU1EGDSa4pGe5UI=");
@@ -103,9 +103,9 @@ mod tests {
         );
     }
 
-    /// SIG-22: a credential ends, and nothing but the form that was issued gets in.
+    /// SIG-022, SIG-029: a credential ends, and nothing but the form that was issued gets in.
     #[test]
-    fn sig_22_expired_and_odd_usernames_are_refused() {
+    fn sig_022_expired_and_odd_usernames_are_refused() {
         let check = |username| password_for(b"north", username, 1_800_003_600);
         assert_eq!(
             check("1800003600:0102030405060708"),

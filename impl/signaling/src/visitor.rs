@@ -112,7 +112,7 @@ impl VisitCheck {
         request.encode_to_vec().into()
     }
 
-    /// Takes one event of the stream (spec SIG-18, IDN-7). `Ok(None)` is an event of a later
+    /// Takes one event of the stream (spec SIG-018, IDN-017). `Ok(None)` is an event of a later
     /// version, to be ignored.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ pub fn encode_update(candidates: Vec<IceCandidate>) -> Bytes {
     let candidates = candidates
         .into_iter()
         .map(|candidate| p2claw_proto::v1::Candidate {
-            // The visit is named by the URL (spec SIG-21).
+            // The visit is named by the URL (spec SIG-021).
             session_id: Bytes::new(),
             candidate: candidate.as_str().to_owned(),
             sdp_mid: candidate.sdp_mid().to_owned(),
@@ -234,7 +234,7 @@ pub struct CheckedRequest {
 }
 
 impl CheckedRequest {
-    /// Reads the body of a visit request (spec SIG-20).
+    /// Reads the body of a visit request (spec SIG-020).
     ///
     /// # Errors
     /// When it is no request, names no version of ours, or its offer is unusable.
@@ -259,7 +259,7 @@ impl CheckedRequest {
     }
 }
 
-/// Reads the body of an update (spec SIG-21).
+/// Reads the body of an update (spec SIG-021).
 ///
 /// # Errors
 /// When it is no update, or one of its candidates is unusable.

@@ -197,9 +197,12 @@ impl Driver {
         if self.peer_closed {
             return false;
         }
-        let over = self.shared.lock().session.is_closed();
-        if !over {
-            return false;
+        {
+            let mut state = self.shared.lock();
+            if !state.session.is_closed() {
+                return false;
+            }
+            state.end(transport_closed("closed by this end"));
         }
         let now = Instant::now();
         let deadline = *self.closing.get_or_insert(now + CLOSE_DEADLINE);

@@ -6,8 +6,6 @@
 
 mod driver;
 mod streams;
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -35,9 +33,7 @@ pub fn connect(role: Role, config: Config, peer: Box<dyn Peer>) -> (Connection, 
             session: Session::new(role, config, now),
             incoming: VecDeque::new(),
             accepting: None,
-            readers: BTreeMap::new(),
-            writers: BTreeMap::new(),
-            responses: BTreeMap::new(),
+            slots: BTreeMap::new(),
             settings: None,
             path: None,
             ended: None,
@@ -62,7 +58,7 @@ impl Connection {
         let ended = request.end;
         let id = self.shared.with(|state| {
             let id = state.session.open(request)?;
-            state.responses.insert(id, VecDeque::new());
+            state.slots.insert(id, Slot::default());
             Ok::<_, OpenError>(id)
         })?;
         Ok(Exchange::new(&self.shared, id, ended))
@@ -127,12 +123,22 @@ pub(crate) struct State {
     /// Requests that nobody accepted yet; at most `max_streams`.
     incoming: VecDeque<(StreamId, Request)>,
     accepting: Option<Waker>,
-    readers: BTreeMap<StreamId, Waker>,
-    writers: BTreeMap<StreamId, Waker>,
-    responses: BTreeMap<StreamId, VecDeque<Response>>,
+    slots: BTreeMap<StreamId, Slot>,
     settings: Option<PeerSettings>,
     path: Option<Path>,
     ended: Option<SessionError>,
+}
+
+/// What the session has told of a stream and its halves have not asked for yet. The session
+/// forgets a stream once it is over; its halves may look later.
+#[derive(Default)]
+struct Slot {
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    /// Bounded by the session: a few 1xx and one final.
+    responses: VecDeque<Response>,
+    reset: Option<(ErrorCode, String)>,
+    stopped: Option<ErrorCode>,
 }
 
 impl Shared {
@@ -155,24 +161,36 @@ impl State {
             match event {
                 Event::Connected(settings) => self.settings = Some(settings),
                 Event::Request { id, request } => {
+                    self.slots.insert(id, Slot::default());
                     self.incoming.push_back((id, request));
                     wake(self.accepting.take());
                 }
                 Event::Response { id, response } => {
-                    if let Some(queue) = self.responses.get_mut(&id) {
-                        queue.push_back(response);
-                    }
-                    wake(self.readers.remove(&id));
+                    self.slot(id, |slot| {
+                        slot.responses.push_back(response);
+                        slot.reader.take()
+                    });
                 }
-                Event::Readable(id) => wake(self.readers.remove(&id)),
-                Event::Writable(id) => wake(self.writers.remove(&id)),
-                Event::Stopped { id, .. } => wake(self.writers.remove(&id)),
-                Event::Reset { id, .. } => {
-                    wake(self.readers.remove(&id));
-                }
+                Event::Readable(id) => self.slot(id, |slot| slot.reader.take()),
+                Event::Writable(id) => self.slot(id, |slot| slot.writer.take()),
+                Event::Stopped { id, code } => self.slot(id, |slot| {
+                    slot.stopped = Some(code);
+                    slot.writer.take()
+                }),
+                Event::Reset { id, code, reason } => self.slot(id, |slot| {
+                    slot.reset = Some((code, reason));
+                    slot.reader.take()
+                }),
                 Event::GoAway { .. } => {}
                 Event::Closed(error) => self.end(error),
             }
+        }
+    }
+
+    /// Notes something of a stream that somebody holds, and wakes whom `note` names.
+    fn slot(&mut self, id: StreamId, note: impl FnOnce(&mut Slot) -> Option<Waker>) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            wake(note(slot));
         }
     }
 
@@ -180,11 +198,9 @@ impl State {
         if self.ended.is_none() {
             self.ended = Some(error);
         }
-        for waker in std::mem::take(&mut self.readers).into_values() {
-            waker.wake();
-        }
-        for waker in std::mem::take(&mut self.writers).into_values() {
-            waker.wake();
+        for slot in self.slots.values_mut() {
+            wake(slot.reader.take());
+            wake(slot.writer.take());
         }
         wake(self.accepting.take());
     }

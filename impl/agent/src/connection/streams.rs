@@ -14,7 +14,7 @@ use p2claw_session::{
     ErrorCode, Fields, Read, ReadError, Request, Response, StreamId, WriteError,
 };
 
-use super::Shared;
+use super::{Shared, State};
 
 /// Why a stream stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +75,7 @@ impl Incoming {
     }
 
     pub(super) fn new(shared: &Arc<Shared>, id: StreamId, request: Request) -> Self {
-        let slot = Arc::new(Slot { shared: Arc::clone(shared), id, agent: true });
+        let slot = Arc::new(Hold { shared: Arc::clone(shared), id, agent: true });
         let body = RecvBody::new(Arc::clone(&slot), request.end);
         Self { request, body, answer: SendBody { slot, finished: false } }
     }
@@ -91,7 +91,7 @@ pub struct Exchange {
 
 impl Exchange {
     pub(super) fn new(shared: &Arc<Shared>, id: StreamId, request_ended: bool) -> Self {
-        let slot = Arc::new(Slot { shared: Arc::clone(shared), id, agent: false });
+        let slot = Arc::new(Hold { shared: Arc::clone(shared), id, agent: false });
         Self {
             body: SendBody { slot: Arc::clone(&slot), finished: request_ended },
             response: RecvBody::new(slot, false),
@@ -107,20 +107,44 @@ impl Exchange {
     }
 }
 
+impl State {
+    fn read(&mut self, id: StreamId) -> Result<Read, StreamError> {
+        match self.session.read(id) {
+            Ok(Read::Blocked) if self.ended.is_some() => Err(StreamError::Closed),
+            Ok(read) => Ok(read),
+            Err(error) => {
+                let reset = self.slots.get_mut(&id).and_then(|slot| slot.reset.take());
+                Err(match reset {
+                    Some((code, reason)) => StreamError::Reset { code, reason },
+                    None => error.into(),
+                })
+            }
+        }
+    }
+
+    fn write(&mut self, id: StreamId, data: &mut Bytes) -> Result<(), StreamError> {
+        if let Some(code) = self.slots.get(&id).and_then(|slot| slot.stopped) {
+            return Err(StreamError::Stopped(code));
+        }
+        if self.ended.is_some() {
+            return Err(StreamError::Closed);
+        }
+        Ok(self.session.write(id, data)?)
+    }
+}
+
 /// A stream's place in the session, given back when both halves are gone.
-struct Slot {
+struct Hold {
     shared: Arc<Shared>,
     id: StreamId,
     agent: bool,
 }
 
-impl Drop for Slot {
+impl Drop for Hold {
     fn drop(&mut self) {
         let (id, agent) = (self.id, self.agent);
         self.shared.with(|state| {
-            state.readers.remove(&id);
-            state.writers.remove(&id);
-            state.responses.remove(&id);
+            state.slots.remove(&id);
             if agent {
                 state.session.release(id);
             }
@@ -130,7 +154,7 @@ impl Drop for Slot {
 
 /// The sending half. Dropped before its end, it tells the other side that the body was cut off.
 pub struct SendBody {
-    slot: Arc<Slot>,
+    slot: Arc<Hold>,
     finished: bool,
 }
 
@@ -157,14 +181,14 @@ impl SendBody {
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), StreamError>> {
         let id = self.slot.id;
         self.slot.shared.with(|state| {
-            if state.ended.is_some() {
-                return Poll::Ready(Err(StreamError::Closed));
-            }
-            state.session.write(id, data)?;
+            state.write(id, data)?;
             if data.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            state.writers.insert(id, cx.waker().clone());
+            state.slot(id, |slot| {
+                slot.writer = Some(cx.waker().clone());
+                None
+            });
             Poll::Pending
         })
     }
@@ -192,21 +216,18 @@ impl SendBody {
         std::future::poll_fn(|cx| {
             let id = self.slot.id;
             self.slot.shared.with(|state| {
+                let stopped = state.slots.get(&id).and_then(|slot| slot.stopped);
+                if let Some(code) = stopped {
+                    return Poll::Ready(StreamError::Stopped(code));
+                }
                 if state.ended.is_some() {
                     return Poll::Ready(StreamError::Closed);
                 }
-                match state.session.write(id, &mut Bytes::new()) {
-                    Err(error @ (WriteError::Stopped { .. } | WriteError::Closed)) => {
-                        Poll::Ready(error.into())
-                    }
-                    Err(WriteError::UnknownStream | WriteError::Reset) => {
-                        Poll::Ready(StreamError::Closed)
-                    }
-                    _ => {
-                        state.writers.insert(id, cx.waker().clone());
-                        Poll::Pending
-                    }
-                }
+                state.slot(id, |slot| {
+                    slot.writer = Some(cx.waker().clone());
+                    None
+                });
+                Poll::Pending
             })
         })
         .await
@@ -223,12 +244,12 @@ impl Drop for SendBody {
 
 /// The receiving half. Dropped before its end, it asks the other side to stop.
 pub struct RecvBody {
-    slot: Arc<Slot>,
+    slot: Arc<Hold>,
     ended: bool,
 }
 
 impl RecvBody {
-    fn new(slot: Arc<Slot>, ended: bool) -> Self {
+    fn new(slot: Arc<Hold>, ended: bool) -> Self {
         Self { slot, ended }
     }
 
@@ -255,15 +276,17 @@ impl RecvBody {
             return Poll::Ready(Ok((None, None)));
         }
         let id = self.slot.id;
-        let read = self.slot.shared.with(|state| match state.session.read(id) {
-            Ok(Read::Blocked) if state.ended.is_some() => Poll::Ready(Err(StreamError::Closed)),
+        let read = self.slot.shared.with(|state| match state.read(id) {
             Ok(Read::Blocked) => {
-                state.readers.insert(id, cx.waker().clone());
+                state.slot(id, |slot| {
+                    slot.reader = Some(cx.waker().clone());
+                    None
+                });
                 Poll::Pending
             }
             Ok(Read::Data(data)) => Poll::Ready(Ok((Some(data), None))),
             Ok(Read::End(trailers)) => Poll::Ready(Ok((None, trailers))),
-            Err(error) => Poll::Ready(Err(error.into())),
+            Err(error) => Poll::Ready(Err(error)),
         });
         if matches!(read, Poll::Ready(Ok((None, _)) | Err(_))) {
             self.ended = true;
@@ -273,21 +296,25 @@ impl RecvBody {
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response, StreamError>> {
         let id = self.slot.id;
-        self.slot.shared.with(|state| {
-            if let Some(response) = state.responses.get_mut(&id).and_then(|queue| queue.pop_front())
-            {
+        let head = self.slot.shared.with(|state| {
+            let slot = state.slots.get_mut(&id);
+            if let Some(response) = slot.and_then(|slot| slot.responses.pop_front()) {
                 return Poll::Ready(Ok(response));
             }
-            if state.ended.is_some() {
-                return Poll::Ready(Err(StreamError::Closed));
-            }
             // Before the head there is nothing to read but an end in error.
-            if let Err(error) = state.session.read(id) {
-                return Poll::Ready(Err(error.into()));
+            if let Err(error) = state.read(id) {
+                return Poll::Ready(Err(error));
             }
-            state.readers.insert(id, cx.waker().clone());
+            state.slot(id, |slot| {
+                slot.reader = Some(cx.waker().clone());
+                None
+            });
             Poll::Pending
-        })
+        });
+        if let Poll::Ready(head) = &head {
+            self.ended = head.as_ref().map_or(true, |head| head.end);
+        }
+        head
     }
 }
 

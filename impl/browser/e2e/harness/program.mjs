@@ -26,10 +26,10 @@ export class Program {
 
   constructor(name, file, args, { cwd, env = {} } = {}) {
     this.name = name;
-    const { PATH } = process.env;
+    const { PATH, P2CLAW_LOG } = process.env;
     this.child = spawn(file, args, {
       cwd,
-      env: { PATH, RUST_BACKTRACE: "1", NO_COLOR: "1", RUST_LOG: process.env.RUST_LOG ?? "info", ...env },
+      env: { PATH, RUST_BACKTRACE: "1", NO_COLOR: "1", ...(P2CLAW_LOG && { P2CLAW_LOG }), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     running.add(this);

@@ -42,8 +42,12 @@ export class Pieces {
     await this.startCoord();
     this.edgeCoordPort = viaProxy ? await viaProxy(this.coordPort) : this.coordPort;
     await this.startEdge();
-    this.agent = start("agent", ["run", "--coord", `http://127.0.0.1:${this.coordPort}`], this.home);
+    this.startAgent();
     return this;
+  }
+
+  startAgent() {
+    this.agent = start("agent", ["run", "--coord", `http://127.0.0.1:${this.coordPort}`], this.home);
   }
 
   async startCoord() {
@@ -60,17 +64,14 @@ export class Pieces {
     await listening("edge", this.edgePort);
   }
 
-  /** Exposes a loopback port under an app name and returns its address. */
+  /** Exposes a loopback port under an app name; returns its address once visitors can use it. */
   async expose(app, port) {
-    const answer = await until(`p2claw expose ${app}`, () => commandJson(["expose", app, String(port)], this.home), { timeout: 20_000, every: 200 });
-    // The command may succeed before the agent is registered; its address is known only then.
-    const url = answer.url ?? (await until(`the address of ${app}`, () => this.address(app)));
-    return url.endsWith("/") ? url : `${url}/`;
-  }
-
-  async address(app) {
-    const { alias } = await this.identity();
-    return alias && `http://${app}-${alias}.localhost:${this.edgePort}/`;
+    await until(`p2claw expose ${app}`, () => commandJson(["expose", app, String(port)], this.home), { timeout: 20_000, every: 200 });
+    const route = await until(`${app} to be announced`, async () => {
+      const listed = (await this.routes()).find((one) => one.app === app);
+      return listed?.url && !listed.problem && listed;
+    });
+    return route.url;
   }
 
   unexpose(app) {

@@ -1,1 +1,66 @@
-export {};
+/**
+ * Shell: the top page of every address. Connects, keeps the connection, owns history and cookies, and
+ * shows the app in its frame. Everything that takes a round trip starts at once and side by side.
+ */
+import { SharedJar } from "../cookie/shared-jar.ts";
+import { parseHost } from "../identity/host-label.ts";
+import type { FromWorker, ToWorker } from "../port/messages.ts";
+import { APP_FRAME, type ShellApi } from "./api.ts";
+import { AppFrame } from "./app-frame.ts";
+import { Connector } from "./connector.ts";
+import { RouterLink } from "./router-link.ts";
+import { Screen } from "./screen.ts";
+
+declare const TUNNEL_URL: string;
+
+function start(screen: Screen): void {
+  const fail = (code: string): void => {
+    screen.setState("failed", code);
+    screen.showPage(code, []);
+  };
+  const label = parseHost(location.hostname);
+  if (!label) return fail("NOT_AN_ADDRESS");
+  if (!("RTCPeerConnection" in window)) return fail("NO_WEBRTC");
+  if (!("serviceWorker" in navigator)) return fail("NO_SERVICE_WORKER");
+
+  const worker = new Worker(TUNNEL_URL);
+  const tell = (message: ToWorker, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
+  const frameElement = document.getElementById(APP_FRAME);
+  if (!(frameElement instanceof HTMLIFrameElement)) throw new Error("the shell has no frame");
+  const frame = new AppFrame(frameElement, (broken) => connector.onDocument(broken));
+  const connector = new Connector(label.alias, screen, frame, tell);
+  const router = new RouterLink((port) => tell({ type: "serve", port }, [port]));
+  const jar = new SharedJar(location.hostname, (records) => tell({ type: "cookies", records }));
+
+  const api: ShellApi = {
+    version: 1,
+    push: (url) => frame.push(url),
+    sync: (url) => frame.sync(url),
+    leave: (url) => {
+      if (/^https?:/.test(url)) location.assign(url);
+    },
+    attach: (document) => frame.attach(document),
+    cookies: (path) => jar.get(path, true),
+    setCookie: (line, path) => jar.set(line, path, true),
+  };
+  Object.defineProperty(window, "p2claw", { value: Object.freeze(api) });
+
+  worker.onmessage = (event: MessageEvent<FromWorker>) => {
+    const message = event.data;
+    if (message.type === "busy") router.setBusy(message.exchanges > 0);
+    else if (message.type === "cookies") jar.merge(message.records);
+    else connector.onWorker(message);
+  };
+  const prepared = Promise.all([router.ready, jar.loaded]);
+  prepared.then(
+    () => connector.onPrepared(),
+    () => {
+      connector.stop();
+      fail("NO_SERVICE_WORKER");
+    },
+  );
+  window.addEventListener("pagehide", () => connector.stop());
+  connector.start();
+}
+
+start(new Screen());

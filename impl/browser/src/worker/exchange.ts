@@ -3,7 +3,7 @@
  *
  *   waiting --start--> open --end, failure, abort--> over
  *     ^                 |
- *     +---- REFUSED ----+   (only while nothing of a body has been sent)
+ *     +---- REFUSED ----+   (only requests without a body)
  */
 import type { Field } from "../codec/session-messages.ts";
 import { ErrorCode, RequestError, errorName } from "../session/errors.ts";
@@ -15,6 +15,8 @@ import type { Link, StreamHandler } from "./link.ts";
 const COALESCE = 65_536;
 /** How often a refused request is tried again. */
 const MAX_REFUSALS = 5;
+
+const utf8 = new TextDecoder();
 
 export type RequestMessage = Extract<ToTunnel, { t: "request" }>;
 
@@ -124,9 +126,8 @@ export class Exchange implements StreamHandler {
   onResponse(status: number, fields: Field[]): void {
     const texts: FieldText[] = [];
     for (const { name, value } of fields) {
-      const text = valueText(value);
-      if (name !== "set-cookie") texts.push([name, text]);
-      else if (this.#request.cookies) this.#around.storeCookie(text, this.#request.target);
+      if (name !== "set-cookie") texts.push([name, valueText(value)]);
+      else if (this.#request.cookies) this.#around.storeCookie(utf8.decode(value), this.#request.target);
     }
     this.#around.post({ t: "head", id: this.id, status, fields: texts });
   }
@@ -142,7 +143,7 @@ export class Exchange implements StreamHandler {
   }
 
   onFailed(code: string, reason: string, retry: boolean): void {
-    if (retry && this.#sent === 0 && this.#refusals < MAX_REFUSALS && this.#state === "open" && (this.#complete && !this.#request.body)) {
+    if (retry && !this.#request.body && this.#refusals < MAX_REFUSALS && this.#state === "open") {
       this.#refusals += 1;
       this.#state = "waiting";
       setTimeout(() => this.#around.waitAgain(this), 50 * 2 ** this.#refusals);

@@ -62,12 +62,16 @@ impl Fields {
 
     /// Value of the first field with this lower-case name.
     pub fn get(&self, name: &str) -> Option<&Bytes> {
-        self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
+        self.iter()
+            .find(|(other, _)| *other == name)
+            .map(|(_, value)| value)
     }
 
     /// Values of all fields with this lower-case name, in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Bytes> {
-        self.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
+        self.iter()
+            .filter(move |(other, _)| *other == name)
+            .map(|(_, value)| value)
     }
 
     /// How many fields there are.

@@ -77,7 +77,12 @@ impl Request {
             return Err(MessageError::Asterisk);
         }
         self.fields.forbid("host")?;
-        if self.end && self.fields.content_length()?.is_some_and(|length| length > 0) {
+        if self.end
+            && self
+                .fields
+                .content_length()?
+                .is_some_and(|length| length > 0)
+        {
             return Err(MessageError::MissingBody);
         }
         self.fields.content_length()?;

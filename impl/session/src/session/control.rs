@@ -19,12 +19,26 @@ pub(super) enum Control {
     Head(StreamId, Bytes),
     /// The amount is settled when the frame leaves.
     Credit(StreamId),
-    Reset { id: StreamId, code: ErrorCode, reason: String },
-    Stop { id: StreamId, code: ErrorCode },
+    Reset {
+        id: StreamId,
+        code: ErrorCode,
+        reason: String,
+    },
+    Stop {
+        id: StreamId,
+        code: ErrorCode,
+    },
     /// RESET and STOP for a stream that is not kept.
-    Refuse { id: StreamId, code: ErrorCode, reason: String },
+    Refuse {
+        id: StreamId,
+        code: ErrorCode,
+        reason: String,
+    },
     /// Second half of a refusal.
-    RefuseStop { id: StreamId, code: ErrorCode },
+    RefuseStop {
+        id: StreamId,
+        code: ErrorCode,
+    },
 }
 
 impl Control {
@@ -106,7 +120,11 @@ impl SessionControl {
 
     pub(super) fn go_away(&mut self, code: ErrorCode, last_stream: u64, mut reason: String) {
         reason_cut(&mut reason, REASON_MAX);
-        let payload = proto::GoAway { code: code.get(), last_stream, reason };
+        let payload = proto::GoAway {
+            code: code.get(),
+            last_stream,
+            reason,
+        };
         self.go_away = Some(Header::new(FrameType::GoAway, None).message(&payload));
     }
 
@@ -138,7 +156,11 @@ impl SessionControl {
 
     /// The next frame but CREDIT.
     pub(super) fn next(&mut self) -> Option<Bytes> {
-        let first = self.hello.take().or_else(|| self.grease.take()).or_else(|| self.go_away.take());
+        let first = self
+            .hello
+            .take()
+            .or_else(|| self.grease.take())
+            .or_else(|| self.go_away.take());
         if first.is_some() {
             return first;
         }
@@ -160,7 +182,11 @@ pub(super) struct Liveness {
 
 impl Liveness {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { heard: now, pings: 0, token: 0 }
+        Self {
+            heard: now,
+            pings: 0,
+            token: 0,
+        }
     }
 
     pub(super) fn heard(&mut self, now: Instant) {

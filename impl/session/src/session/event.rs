@@ -1,9 +1,7 @@
 use bytes::Bytes;
 
 use super::Session;
-use crate::{
-    ErrorCode, Fields, PeerSettings, Request, Response, Role, SessionError, StreamId,
-};
+use crate::{ErrorCode, Fields, PeerSettings, Request, Response, Role, SessionError, StreamId};
 
 /// What the application should know.
 #[derive(Clone, Debug, PartialEq)]

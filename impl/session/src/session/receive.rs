@@ -10,7 +10,7 @@ use super::{Event, Session, reason_cut};
 use crate::frame::Frame;
 use crate::head::{BodyLength, NOT_IN_TRAILERS};
 use crate::limits::{COST_FRAME, COST_STREAM, FRAME_DEFAULT, REASON_MAX, REFUSALS_MAX};
-use crate::stream::{EndOfBody, Receiver, RecvFault, Received, Sender, StopAnswer, Stream};
+use crate::stream::{EndOfBody, Received, Receiver, RecvFault, Sender, StopAnswer, Stream};
 use crate::{
     ErrorCode, Fields, LaneId, PeerSettings, Request, Response, Role, SessionError, StreamId,
 };
@@ -46,7 +46,10 @@ impl Session {
     fn take(&mut self, lane: LaneId, message: Bytes) -> Result<(), SessionError> {
         // SES-014; before the peer's HELLO, which may come later than other lanes' messages, the
         // own number of lanes is the bound.
-        let lanes = self.peer.as_ref().map_or(self.config.lanes, |_| self.lanes());
+        let lanes = self
+            .peer
+            .as_ref()
+            .map_or(self.config.lanes, |_| self.lanes());
         if lane.get() >= lanes {
             return Err(protocol(format!("lane {lane} is not in use")));
         }
@@ -55,7 +58,10 @@ impl Session {
             // SES-003
             return Err(SessionError::own(
                 ErrorCode::FRAME_SIZE,
-                format!("a frame of {} bytes, where {longest} are allowed", message.len()),
+                format!(
+                    "a frame of {} bytes, where {longest} are allowed",
+                    message.len()
+                ),
             ));
         }
         let frame = Frame::decode(message).map_err(|error| protocol(error.to_string()))?;
@@ -90,7 +96,9 @@ impl Session {
                 if lane != LaneId::ZERO =>
             {
                 // SES-009
-                Err(protocol("a frame of the session came on another lane than 0"))
+                Err(protocol(
+                    "a frame of the session came on another lane than 0",
+                ))
             }
             Frame::Hello(hello) => self.on_hello(hello),
             Frame::Request { stream, head } => self.on_request(lane, stream, head),
@@ -98,12 +106,20 @@ impl Session {
             Frame::Data { stream, data } => self.on_data(lane, stream, data, None),
             Frame::DataEnd { stream, data } => self.on_data(lane, stream, data, Some(None)),
             Frame::Trailers { stream, trailers } => self.on_trailers(lane, stream, trailers),
-            Frame::Reset { stream, code, reason } => self.on_reset(lane, stream, code, reason),
+            Frame::Reset {
+                stream,
+                code,
+                reason,
+            } => self.on_reset(lane, stream, code, reason),
             Frame::Stop { stream, code } => self.on_stop(lane, stream, code),
-            Frame::Credit { stream: Some(stream), max_bytes } => {
-                self.on_credit(lane, stream, max_bytes)
-            }
-            Frame::Credit { stream: None, max_bytes } => {
+            Frame::Credit {
+                stream: Some(stream),
+                max_bytes,
+            } => self.on_credit(lane, stream, max_bytes),
+            Frame::Credit {
+                stream: None,
+                max_bytes,
+            } => {
                 self.spend(COST_FRAME, "CREDIT")?;
                 self.on_session_credit(max_bytes);
                 Ok(())
@@ -118,9 +134,11 @@ impl Session {
             }
             // Any message at all shows that the peer lives.
             Frame::Pong { .. } => self.spend(COST_FRAME, "PONG"),
-            Frame::GoAway { code, last_stream, reason } => {
-                self.on_go_away(code, last_stream, reason)
-            }
+            Frame::GoAway {
+                code,
+                last_stream,
+                reason,
+            } => self.on_go_away(code, last_stream, reason),
             // SES-004
             Frame::Unknown { .. } => self.spend(COST_FRAME, "unknown frames"),
         }
@@ -150,15 +168,24 @@ impl Session {
     ) -> Result<(), SessionError> {
         // SES-010
         if self.role == Role::Visitor || !id.is_visitors() {
-            return Err(protocol(format!("REQUEST on stream {id}, which only the agent may open")));
+            return Err(protocol(format!(
+                "REQUEST on stream {id}, which only the agent may open"
+            )));
         }
         if id.get() <= self.lanes[lane.index()].opened || self.streams.contains_key(&id) {
-            return Err(protocol(format!("stream {id} was opened before, or a later one was")));
+            return Err(protocol(format!(
+                "stream {id} was opened before, or a later one was"
+            )));
         }
         self.lanes[lane.index()].opened = id.get();
         // SES-070
         if self.going_away.is_some_and(|last| id.get() > last) {
-            return self.refuse(lane, id, ErrorCode::REFUSED, "the session is going away".to_owned());
+            return self.refuse(
+                lane,
+                id,
+                ErrorCode::REFUSED,
+                "the session is going away".to_owned(),
+            );
         }
         // SES-051
         if self.streams.len() as u64 >= self.config.max_streams {
@@ -175,7 +202,11 @@ impl Session {
         let stream = Stream::new(
             lane,
             Sender::response(self.initial_stream_credit()),
-            Receiver::request(self.config.stream_credit, request.end, request.body_length()),
+            Receiver::request(
+                self.config.stream_credit,
+                request.end,
+                request.body_length(),
+            ),
             request.method == "HEAD",
         );
         self.streams.insert(id, stream);
@@ -274,7 +305,9 @@ impl Session {
         trailers: proto::Trailers,
     ) -> Result<(), SessionError> {
         let fields = Fields::from_wire(trailers.fields).and_then(|fields| {
-            NOT_IN_TRAILERS.iter().try_for_each(|name| fields.forbid(name))?;
+            NOT_IN_TRAILERS
+                .iter()
+                .try_for_each(|name| fields.forbid(name))?;
             Ok(fields)
         });
         match fields {
@@ -379,9 +412,15 @@ impl Session {
             return Ok(());
         }
         // SES-071: a second one only lowers the number.
-        let last = self.peer_going_away.map_or(last_stream, |before| before.min(last_stream));
+        let last = self
+            .peer_going_away
+            .map_or(last_stream, |before| before.min(last_stream));
         self.peer_going_away = Some(last);
-        self.events.push_back(Event::GoAway { code, last_stream: last, reason });
+        self.events.push_back(Event::GoAway {
+            code,
+            last_stream: last,
+            reason,
+        });
         if self.role == Role::Visitor {
             self.refused_above(last);
         }
@@ -390,8 +429,12 @@ impl Session {
 
     /// Ends the streams that the agent does not act upon: they are safe to retry (SES-071).
     fn refused_above(&mut self, last: u64) {
-        let ids: Vec<StreamId> =
-            self.streams.keys().copied().filter(|id| id.get() > last).collect();
+        let ids: Vec<StreamId> = self
+            .streams
+            .keys()
+            .copied()
+            .filter(|id| id.get() > last)
+            .collect();
         for id in ids {
             let Some(stream) = self.streams.get_mut(&id) else {
                 continue;
@@ -427,7 +470,12 @@ impl Session {
     /// The peer broke a rule of HTTP on this stream: the exchange is over, the session goes on.
     ///
     /// `over` says that the peer has ended its half with the same frame.
-    fn bad_message(&mut self, id: StreamId, reason: String, over: bool) -> Result<(), SessionError> {
+    fn bad_message(
+        &mut self,
+        id: StreamId,
+        reason: String,
+        over: bool,
+    ) -> Result<(), SessionError> {
         self.spend(COST_STREAM, "malformed messages")?;
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
@@ -439,7 +487,14 @@ impl Session {
         let reset = was_open && stream.send.reset();
         self.session_consume(dropped);
         if reset {
-            self.queue_control(id, Control::Reset { id, code, reason: reason.clone() });
+            self.queue_control(
+                id,
+                Control::Reset {
+                    id,
+                    code,
+                    reason: reason.clone(),
+                },
+            );
         }
         if stop {
             self.queue_control(id, Control::Stop { id, code });
@@ -456,7 +511,11 @@ impl Session {
     }
 
     fn notify_readable(&mut self, id: StreamId) {
-        if self.streams.get(&id).is_some_and(|stream| stream.recv.buffered() > 0) {
+        if self
+            .streams
+            .get(&id)
+            .is_some_and(|stream| stream.recv.buffered() > 0)
+        {
             self.event_readable(id);
         }
     }
@@ -493,7 +552,10 @@ fn protocol(reason: impl Into<String>) -> SessionError {
 }
 
 fn excessive(what: &str) -> SessionError {
-    SessionError::own(ErrorCode::EXCESSIVE_LOAD, format!("too much of what brings nothing: {what}"))
+    SessionError::own(
+        ErrorCode::EXCESSIVE_LOAD,
+        format!("too much of what brings nothing: {what}"),
+    )
 }
 
 fn session_fault(fault: RecvFault, id: StreamId) -> SessionError {

@@ -40,7 +40,11 @@ impl Session {
         self.control.credit = false;
         self.credit.granted = self.credit.consumed + self.config.session_credit;
         let max_bytes = self.credit.granted;
-        Frame::Credit { stream: None, max_bytes }.encode()
+        Frame::Credit {
+            stream: None,
+            max_bytes,
+        }
+        .encode()
     }
 
     fn control_frame(&mut self, lane: LaneId, control: Control) -> Option<Bytes> {
@@ -64,15 +68,35 @@ impl Session {
                 let stream = Some(stream);
                 credit.map(|max_bytes| Frame::Credit { stream, max_bytes }.encode())
             }
-            Control::Reset { id: stream, code, reason } => {
-                Some(Frame::Reset { stream, code, reason }.encode())
-            }
+            Control::Reset {
+                id: stream,
+                code,
+                reason,
+            } => Some(
+                Frame::Reset {
+                    stream,
+                    code,
+                    reason,
+                }
+                .encode(),
+            ),
             Control::Stop { id: stream, code } => Some(Frame::Stop { stream, code }.encode()),
-            Control::Refuse { id: stream, code, reason } => {
+            Control::Refuse {
+                id: stream,
+                code,
+                reason,
+            } => {
                 self.lanes[lane.index()]
                     .control
                     .push_front(Control::RefuseStop { id, code });
-                Some(Frame::Reset { stream, code, reason }.encode())
+                Some(
+                    Frame::Reset {
+                        stream,
+                        code,
+                        reason,
+                    }
+                    .encode(),
+                )
             }
             Control::RefuseStop { id: stream, code } => {
                 self.lanes[lane.index()].refusals -= 1;

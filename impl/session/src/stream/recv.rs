@@ -155,7 +155,9 @@ impl Receiver {
         length: BodyLength,
     ) -> Result<bool, RecvFault> {
         match &mut self.half {
-            RecvHalf::Head { informational: seen } if informational => {
+            RecvHalf::Head {
+                informational: seen,
+            } if informational => {
                 if *seen == INFORMATIONAL_MAX {
                     return Err(RecvFault::Length);
                 }
@@ -203,10 +205,9 @@ impl Receiver {
                 self.received += count;
                 Ok(Received::Discarded)
             }
-            RecvHalf::Head { .. }
-            | RecvHalf::Ended(..)
-            | RecvHalf::Cut(..)
-            | RecvHalf::Dropped => Err(RecvFault::Unexpected),
+            RecvHalf::Head { .. } | RecvHalf::Ended(..) | RecvHalf::Cut(..) | RecvHalf::Dropped => {
+                Err(RecvFault::Unexpected)
+            }
         }
     }
 
@@ -224,17 +225,19 @@ impl Receiver {
             (RecvHalf::Body(body), EndOfBody::Reset(code, reason)) => {
                 (RecvHalf::Cut(body, Failure { code, reason }), Ok(true))
             }
-            (RecvHalf::Head { .. }, EndOfBody::Reset(code, reason)) => {
-                (RecvHalf::Cut(RecvBody::default(), Failure { code, reason }), Ok(true))
-            }
+            (RecvHalf::Head { .. }, EndOfBody::Reset(code, reason)) => (
+                RecvHalf::Cut(RecvBody::default(), Failure { code, reason }),
+                Ok(true),
+            ),
             // Told when the rule was broken.
             (RecvHalf::Stopped(Some(failure)), _) => {
                 (RecvHalf::Cut(RecvBody::default(), failure), Ok(false))
             }
             (RecvHalf::Stopped(None), _) => (RecvHalf::Dropped, Ok(false)),
-            (half @ (RecvHalf::Ended(..) | RecvHalf::Cut(..) | RecvHalf::Dropped), EndOfBody::Reset(..)) => {
-                (half, Ok(false))
-            }
+            (
+                half @ (RecvHalf::Ended(..) | RecvHalf::Cut(..) | RecvHalf::Dropped),
+                EndOfBody::Reset(..),
+            ) => (half, Ok(false)),
             (
                 half @ (RecvHalf::Head { .. }
                 | RecvHalf::Ended(..)
@@ -291,10 +294,12 @@ impl Receiver {
         match &mut self.half {
             RecvHalf::Head { .. } => Ok(Read::Blocked),
             RecvHalf::Body(body) => Ok(body.pop().map_or(Read::Blocked, Read::Data)),
-            RecvHalf::Ended(body, trailers) => {
-                Ok(body.pop().map_or_else(|| Read::End(trailers.take()), Read::Data))
+            RecvHalf::Ended(body, trailers) => Ok(body
+                .pop()
+                .map_or_else(|| Read::End(trailers.take()), Read::Data)),
+            RecvHalf::Cut(body, failure) => {
+                body.pop().map(Read::Data).ok_or_else(|| failure.error())
             }
-            RecvHalf::Cut(body, failure) => body.pop().map(Read::Data).ok_or_else(|| failure.error()),
             RecvHalf::Stopped(Some(failure)) => Err(failure.error()),
             RecvHalf::Stopped(None) | RecvHalf::Dropped => Err(ReadError::Closed),
         }
@@ -303,7 +308,8 @@ impl Receiver {
     /// Takes note of bytes that the application has read; whether a CREDIT is due (SES-045).
     pub(crate) fn consume(&mut self, count: usize) -> bool {
         self.consumed += count as u64;
-        matches!(self.half, RecvHalf::Body(_)) && self.next_credit() - self.granted >= self.window / 2
+        matches!(self.half, RecvHalf::Body(_))
+            && self.next_credit() - self.granted >= self.window / 2
     }
 
     /// The CREDIT to send now, `None` if it would help nobody.

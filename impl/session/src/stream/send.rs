@@ -84,7 +84,11 @@ impl Sender {
     /// An agent's half: a response is due.
     pub(crate) const fn response(credit: u64) -> Self {
         let half = SendHalf::Head { informational: 0 };
-        Self { half, credit, sent: 0 }
+        Self {
+            half,
+            credit,
+            sent: 0,
+        }
     }
 
     /// A visitor's half behind its request.
@@ -94,7 +98,11 @@ impl Sender {
         } else {
             SendHalf::Body(SendBody::default())
         };
-        Self { half, credit, sent: 0 }
+        Self {
+            half,
+            credit,
+            sent: 0,
+        }
     }
 
     pub(crate) const fn is_over(&self) -> bool {
@@ -128,14 +136,18 @@ impl Sender {
     /// Takes note of a response; `Ok(false)` when it is one 1xx too many and better dropped.
     pub(crate) fn respond(&mut self, informational: bool, end: bool) -> Result<bool, WriteError> {
         let (half, outcome) = match std::mem::replace(&mut self.half, SendHalf::Reset) {
-            SendHalf::Head { informational: sent } if informational => {
+            SendHalf::Head {
+                informational: sent,
+            } if informational => {
                 let send = sent < INFORMATIONAL_MAX;
                 let informational = sent + u8::from(send);
                 (SendHalf::Head { informational }, Ok(send))
             }
             SendHalf::Head { .. } if end => (SendHalf::Done, Ok(true)),
             SendHalf::Head { .. } => (SendHalf::Body(SendBody::default()), Ok(true)),
-            half @ (SendHalf::Body(_) | SendHalf::Done) => (half, Err(WriteError::AlreadyResponded)),
+            half @ (SendHalf::Body(_) | SendHalf::Done) => {
+                (half, Err(WriteError::AlreadyResponded))
+            }
             half @ SendHalf::Reset => (half, Err(WriteError::Reset)),
             half @ SendHalf::Stopped { code } => (half, Err(WriteError::Stopped { code })),
         };
@@ -258,7 +270,9 @@ impl Sender {
     pub(crate) const fn buffered(&self) -> usize {
         match &self.half {
             SendHalf::Body(body) => body.bytes,
-            SendHalf::Head { .. } | SendHalf::Done | SendHalf::Reset | SendHalf::Stopped { .. } => 0,
+            SendHalf::Head { .. } | SendHalf::Done | SendHalf::Reset | SendHalf::Stopped { .. } => {
+                0
+            }
         }
     }
 

@@ -1,0 +1,114 @@
+// A coordination service that lies about the agent gets nobody to believe it.
+import assert from "node:assert/strict";
+import { honest, Liar, replay, signAnew, spoilSignature, swapFingerprint } from "../harness/liar.mjs";
+import { Pieces } from "../harness/stack.mjs";
+import { scenario, shared } from "../harness/scenario.mjs";
+import { until } from "../harness/poll.mjs";
+import { Upstream } from "../harness/upstream.mjs";
+
+const liar = new Liar();
+const upstream = new Upstream();
+const pieces = shared(async () => {
+  await upstream.listen();
+  const running = await new Pieces().start({ viaProxy: (coordPort) => liar.start(coordPort) });
+  running.url = await running.expose("vault", upstream.port);
+  running.peerId = (await running.identity()).peer_id;
+  const stop = async () => {
+    await running.stop();
+    liar.stop();
+    await upstream.stop();
+  };
+  return { url: running.url, peerId: running.peerId, stop };
+});
+
+/** Opens the app while coord is honest; returns the visitor, who now has the agent's key pinned. */
+async function acquainted(scene) {
+  liar.lie = honest;
+  const visitor = await scene.visitor();
+  const visit = await visitor.visit(pieces.it.url);
+  await visit.app("#hello");
+  await visit.page.close();
+  return visitor;
+}
+
+/** Opens the app while coord lies, and insists that the visitor is told and the app is not reached. */
+async function refused(visitor, lie, reason, url = pieces.it.url) {
+  liar.lie = lie;
+  const before = upstream.requests.length;
+  const answers = liar.recorded.length;
+  const visit = await visitor.visit(url, "refused");
+  assert.ok(liar.recorded.length > answers, "the visitor did get an answer");
+  const shell = await visit.shell();
+  assert.match(shell.reason, reason);
+  assert.ok(shell.text.trim().length > 40, `the page explains: ${shell.text}`);
+  assert.match(shell.text, /identity|key|sign|prove|proof|imperson|pretend/i);
+  const app = visit.page.frame({ name: "p2claw-app" });
+  const shown = app ? await app.evaluate(() => ({ text: document.body?.innerText ?? "", seen: innerWidth > 0 && document.getElementById("hello") !== null })) : { text: "", seen: false };
+  assert.deepEqual(shown, { text: "", seen: false }, "nothing of the app is shown");
+  // It must not give in when asked again.
+  await visit.page.reload({ waitUntil: "commit" });
+  await visit.settled("refused");
+  assert.equal(upstream.requests.length, before, "the app saw no request");
+  liar.lie = honest;
+  return visit;
+}
+
+scenario("an honest answer through the same proxy is accepted", async (scene) => {
+  const visitor = await acquainted(scene);
+  await (await visitor.visit(pieces.it.url)).app("#hello");
+  await (await scene.visit(`${pieces.it.url}#p=${pieces.it.peerId}`)).app("#hello");
+});
+
+scenario("another DTLS fingerprint is refused", async (scene) => {
+  await refused(await scene.visitor(), swapFingerprint, /fingerprint/i);
+  await refused(await acquainted(scene), swapFingerprint, /fingerprint/i);
+});
+
+scenario("an old answer is refused", async (scene) => {
+  const visitor = await acquainted(scene);
+  const old = liar.recorded.at(-1);
+  await refused(visitor, replay(old), /nonce/i);
+  await refused(await scene.visitor(), replay(old), /nonce/i);
+});
+
+scenario("another key is refused once the visitor knows the right one", async (scene) => {
+  const visitor = await acquainted(scene);
+  const visit = await refused(visitor, signAnew(), /pin/i);
+  // The right agent is let in again afterwards: the lie has not replaced what was known.
+  await visit.goto(pieces.it.url);
+  await visit.app("#hello");
+});
+
+scenario("another key is refused at the first visit when the link names the right one", async (scene) => {
+  await refused(await scene.visitor(), signAnew(), /pin/i, `${pieces.it.url}#p=${pieces.it.peerId}`);
+});
+
+scenario("a link that names another key is refused although coord is honest", async (scene) => {
+  const other = "y".repeat(52);
+  await refused(await scene.visitor(), honest, /./, `${pieces.it.url}#p=${other}`);
+});
+
+scenario("a key that nothing is known of is taken at the first visit, and from then on the only one", async (scene) => {
+  // This is what pinning is for, and it shows that the lie of these tests is a good one.
+  const impostor = signAnew();
+  liar.lie = impostor;
+  const visitor = await scene.visitor();
+  const visit = await visitor.visit(pieces.it.url);
+  await visit.app("#hello");
+  await visit.page.close();
+  await refused(visitor, honest, /pin/i);
+});
+
+scenario("a signature that does not fit is refused", async (scene) => {
+  await refused(await scene.visitor(), spoilSignature, /sign/i);
+});
+
+scenario("the session of a visitor who got in goes on while coord lies", async (scene) => {
+  liar.lie = honest;
+  const visit = await scene.visit(pieces.it.url);
+  const app = await visit.app("#hello");
+  liar.lie = swapFingerprint;
+  assert.equal(await app.evaluate(async () => (await fetch("/")).status), 200);
+  await until("the request at the app", () => upstream.requests.at(-1).url === "/");
+  liar.lie = honest;
+});

@@ -1,0 +1,31 @@
+/**
+ * What the shell offers to the shim in the app's documents. Both are of one origin, so this is a
+ * plain object on the shell's window, found through `top`, which a page cannot replace.
+ */
+export interface ShellApi {
+  /** Of this interface. */
+  readonly version: 1;
+  /** The app's frame is about to load another document: adds the history entry for it. */
+  push(url: string): void;
+  /** The app's frame shows this address now. */
+  sync(url: string): void;
+  /** Takes the whole tab to another origin. */
+  leave(url: string): void;
+  /** A document of the app's frame has begun. */
+  attach(document: Document): void;
+  /** `document.cookie` of a page with this path. */
+  cookies(path: string): string;
+  setCookie(line: string, path: string): void;
+}
+
+/** Id of the app's frame in the shell. */
+export const APP_FRAME = "p2claw-app";
+
+/** Everything of the client's own lies below this path and never goes through the tunnel. */
+export const RESERVED_PATH = "/.well-known/p2claw/";
+
+declare global {
+  interface Window {
+    p2claw?: ShellApi;
+  }
+}

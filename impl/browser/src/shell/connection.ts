@@ -1,0 +1,179 @@
+/** One attempt at a session: visit, check of the agent's statement, peer connection. */
+import { type IceServer, type VisitAnswer, decodeIceServers } from "../codec/signaling-messages.ts";
+import { checkAnswer } from "../identity/statement.ts";
+import { RESERVED_PATH } from "./api.ts";
+import { pinFromFragment, storePin, storedPin } from "./pins.ts";
+import { Visit, signalCodeName } from "./visit.ts";
+import { VisitError } from "./visit-error.ts";
+
+/** Lanes offered (RTC-003). */
+const LANES = 4;
+/** Longest wait for the list of ICE servers; without it the direct paths still work. */
+const ICE_SERVERS_MS = 2_000;
+/** Coord gives an agent 10 s to answer; a little more for the way. */
+const ANSWER_MS = 13_000;
+/** From the answer to the first open lane. */
+const CONNECT_MS = 20_000;
+/** A path that is gone for this long does not come back (RTC-015). */
+const DISCONNECTED_MS = 30_000;
+
+export interface ConnectionEvents {
+  /** The channels, at once: they can be transferred only before they open. */
+  onChannels(channels: RTCDataChannel[]): void;
+  /** The agent is who it should be; requests may be prepared. */
+  onVerified(peerId: string): void;
+  /** The attempt failed, or the peer connection is lost for good. */
+  onFailed(error: VisitError): void;
+}
+
+export class Connection {
+  readonly #alias: string;
+  readonly #events: ConnectionEvents;
+  readonly #visit = new Visit();
+  readonly #peer: RTCPeerConnection;
+  readonly #nonce = crypto.getRandomValues(new Uint8Array(32));
+  /** Candidates that came before the answer was applied. */
+  readonly #early: RTCIceCandidateInit[] = [];
+  #answered = false;
+  #state: "connecting" | "open" | "over" = "connecting";
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #lost: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(alias: string, events: ConnectionEvents) {
+    this.#alias = alias;
+    this.#events = events;
+    this.#peer = new RTCPeerConnection();
+    const channels = Array.from({ length: LANES }, (_, id) => this.#peer.createDataChannel("p2claw", { negotiated: true, id, ordered: true }));
+    events.onChannels(channels);
+    this.#peer.onicecandidate = ({ candidate }) => this.#visit.send(candidate?.candidate ?? "", candidate?.sdpMid ?? "0");
+    this.#peer.onconnectionstatechange = () => this.#onState();
+    this.#allow(ANSWER_MS, "AGENT_TIMEOUT", "the agent did not answer in time");
+    void this.#run().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** The session's first messages have come. */
+  opened(): void {
+    if (this.#state !== "connecting") return;
+    this.#state = "open";
+    clearTimeout(this.#deadline);
+  }
+
+  close(): void {
+    if (this.#state === "connecting") this.#visit.cancel();
+    this.#state = "over";
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#lost);
+    this.#peer.close();
+  }
+
+  async #run(): Promise<void> {
+    const iceServers = fetchIceServers();
+    const offer = await this.#peer.createOffer();
+    const sdp = offer.sdp ?? "";
+    // The offer travels while the list of ICE servers is still on its way.
+    const gathering = this.#gather(offer, iceServers);
+    gathering.catch((error: unknown) => this.#fail(error));
+    for await (const event of this.#visit.run(sdp, this.#nonce)) {
+      if (this.#state === "over") return;
+      if (event.kind === "answer") {
+        if (!this.#answered) await this.#onAnswer(sdp, event.answer, gathering);
+      } else if (event.kind === "candidate") {
+        await this.#onCandidate({ candidate: event.candidate.candidate, sdpMid: event.candidate.sdpMid || "0" });
+      } else if (event.kind === "end") {
+        if (this.#state === "connecting" && event.end.code !== 0) throw new VisitError(signalCodeName(event.end.code), event.end.reason);
+      }
+    }
+    if (!this.#answered) throw new VisitError("COORD_UNREACHABLE", "signaling broke off before the answer");
+  }
+
+  async #gather(offer: RTCSessionDescriptionInit, iceServers: Promise<IceServer[]>): Promise<void> {
+    const servers = await iceServers;
+    if (this.#state === "over") return;
+    if (servers.length > 0) {
+      try {
+        this.#peer.setConfiguration({ iceServers: servers });
+      } catch {
+        // A server that this browser cannot use; direct paths remain.
+      }
+    }
+    await this.#peer.setLocalDescription(offer);
+  }
+
+  async #onAnswer(offerSdp: string, answer: VisitAnswer, gathering: Promise<void>): Promise<void> {
+    this.#answered = true;
+    const peerId = await this.#check(offerSdp, answer);
+    await gathering;
+    if (this.#isOver()) return;
+    this.#allow(CONNECT_MS, "NO_PATH", "no path to the agent was found in time");
+    await this.#peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+    for (const candidate of this.#early.splice(0)) await this.#onCandidate(candidate);
+    this.#events.onVerified(peerId);
+  }
+
+  /** All that the spec asks for, before any SDP of the agent's is used (IDN-017). */
+  async #check(offerSdp: string, answer: VisitAnswer): Promise<string> {
+    const link = pinFromFragment(location.hash);
+    const stored = await storedPin(location.origin);
+    const pins = [link === "malformed" ? "a damaged peer id in the link" : link, stored].filter((pin) => pin !== undefined);
+    const visit = { alias: this.#alias, nonce: this.#nonce, pins, offerSdp, now: Date.now() };
+    let verdict: Awaited<ReturnType<typeof checkAnswer>>;
+    try {
+      verdict = await checkAnswer(crypto.subtle, visit, answer);
+    } catch {
+      throw new VisitError("NO_ED25519", "this browser cannot check Ed25519 signatures");
+    }
+    if (verdict.ok) {
+      await storePin(location.origin, verdict.peerId);
+      return verdict.peerId;
+    }
+    const facts: [string, string][] = [];
+    if (stored !== undefined) facts.push(["Key of your earlier visits", stored]);
+    if (link !== undefined) facts.push(["Key in the link", link === "malformed" ? `damaged: ${location.hash.slice(3, 80)}` : link]);
+    if (verdict.presented !== undefined) facts.push(["Key presented now", verdict.presented]);
+    throw new VisitError(verdict.refusal, "the agent's answer failed a check", { refused: true, facts });
+  }
+
+  async #onCandidate(candidate: RTCIceCandidateInit): Promise<void> {
+    if (!this.#peer.remoteDescription) {
+      this.#early.push(candidate);
+      return;
+    }
+    // One that cannot be used is one path less.
+    await this.#peer.addIceCandidate(candidate).catch(() => undefined);
+  }
+
+  #onState(): void {
+    clearTimeout(this.#lost);
+    const state = this.#peer.connectionState;
+    if (state === "failed") this.#fail(new VisitError("NO_PATH", "the path to the agent is gone"));
+    else if (state === "disconnected") {
+      this.#lost = setTimeout(() => this.#fail(new VisitError("NO_PATH", "the path to the agent is gone")), DISCONNECTED_MS);
+    }
+  }
+
+  #allow(milliseconds: number, code: string, reason: string): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#fail(new VisitError(code, reason)), milliseconds);
+  }
+
+  #isOver(): boolean {
+    return this.#state === "over";
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === "over") return;
+    this.close();
+    this.#events.onFailed(error instanceof VisitError ? error : new VisitError("INTERNAL", error instanceof Error ? error.message : String(error)));
+  }
+}
+
+async function fetchIceServers(): Promise<IceServer[]> {
+  try {
+    const response = await fetch(`${RESERVED_PATH}v1/ice-servers`, { signal: AbortSignal.timeout(ICE_SERVERS_MS) });
+    if (!response.ok) return [];
+    const servers = decodeIceServers(new Uint8Array(await response.arrayBuffer()));
+    return servers.filter(({ urls }) => urls.length > 0);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,54 @@
+/** The shell's side of the service worker: registration, ports to the tunnel worker, keeping alive. */
+import { type FromServiceWorker, PORT_VERSION, type ToServiceWorker } from "../port/messages.ts";
+import { RESERVED_PATH } from "./api.ts";
+
+const SCRIPT = `${RESERVED_PATH}v1/sw.js`;
+/** Firefox stops a service worker, and cuts its streams, without a sign of life this often. */
+const ALIVE_MS = 15_000;
+
+export class RouterLink {
+  readonly #serve: (port: MessagePort) => void;
+  /** Settles when navigations of the frame go through the service worker. */
+  readonly ready: Promise<void>;
+  #worker: ServiceWorker | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  /** `serve` hands a port to the tunnel worker. */
+  constructor(serve: (port: MessagePort) => void) {
+    this.#serve = serve;
+    navigator.serviceWorker.onmessage = (event: MessageEvent<Partial<FromServiceWorker> | null>) => {
+      const port = event.ports[0];
+      if (event.data?.type === "serve" && port) serve(port);
+    };
+    navigator.serviceWorker.addEventListener("controllerchange", () => this.#introduce(navigator.serviceWorker.controller));
+    this.ready = this.#register();
+  }
+
+  /** Something streams through the service worker, or nothing does any more. */
+  setBusy(busy: boolean): void {
+    if (!busy) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    } else this.#timer ??= setInterval(() => this.#post({ p2claw: PORT_VERSION, type: "alive" }), ALIVE_MS);
+  }
+
+  async #register(): Promise<void> {
+    await navigator.serviceWorker.register(SCRIPT, { scope: "/", updateViaCache: "none" });
+    const registration = await navigator.serviceWorker.ready;
+    if (!navigator.serviceWorker.controller) registration.active?.postMessage({ p2claw: PORT_VERSION, type: "claim" } satisfies ToServiceWorker);
+    this.#introduce(registration.active);
+  }
+
+  /** Gives a service worker a port before it has to ask for one. */
+  #introduce(worker: ServiceWorker | null): void {
+    if (!worker || worker === this.#worker) return;
+    this.#worker = worker;
+    const { port1, port2 } = new MessageChannel();
+    this.#serve(port1);
+    this.#post({ p2claw: PORT_VERSION, type: "port" }, [port2]);
+  }
+
+  #post(message: ToServiceWorker, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+}

@@ -1,0 +1,92 @@
+/** Signaling of one visit: the offer goes out, answer and candidates stream in (spec/v1/signaling.md). */
+import {
+  type Candidate, SIGNAL_CODES, type VisitEvent, VisitEventReader, encodeVisitRequest, encodeVisitUpdate,
+} from "../codec/signaling-messages.ts";
+import { RESERVED_PATH } from "./api.ts";
+import { VisitError } from "./visit-error.ts";
+
+const VISITS = `${RESERVED_PATH}v1/visits`;
+const PROTOBUF = { "content-type": "application/x-protobuf" };
+/** Candidates gathered within this time travel together. */
+const BATCH_MS = 15;
+
+export class Visit {
+  readonly #location: Promise<string>;
+  #setLocation: (location: string) => void = () => undefined;
+  #candidates: Candidate[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #over = false;
+
+  constructor() {
+    this.#location = new Promise((resolve) => (this.#setLocation = resolve));
+  }
+
+  /** Sends the offer and yields the events of the visit; throws `VisitError`. */
+  async *run(sdp: string, nonce: Uint8Array): AsyncGenerator<VisitEvent> {
+    const body = encodeVisitRequest({ versions: [1], sdp, nonce }).slice();
+    let response: Response;
+    try {
+      response = await fetch(VISITS, { method: "POST", headers: PROTOBUF, body });
+    } catch {
+      throw new VisitError("NETWORK", "the network is down or this site does not answer");
+    }
+    if (!response.ok || !response.body) throw await refusal(response);
+    const location = response.headers.get("location");
+    if (location?.startsWith(`${VISITS}/`)) this.#setLocation(location);
+    const events = new VisitEventReader();
+    const reader = response.body.getReader();
+    for (;;) {
+      let part: ReadableStreamReadResult<Uint8Array>;
+      try {
+        part = await reader.read();
+      } catch {
+        return;
+      }
+      if (part.done) return;
+      try {
+        yield* events.push(part.value);
+      } catch {
+        throw new VisitError("MALFORMED", "the answer cannot be read");
+      }
+    }
+  }
+
+  /** Sends one of the own candidates; "" after the last one. */
+  send(candidate: string, sdpMid: string): void {
+    this.#candidates.push({ sessionId: new Uint8Array(), candidate, sdpMid });
+    this.#timer ??= setTimeout(() => void this.#flush(), BATCH_MS);
+  }
+
+  /** Gives the visit up. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    void this.#location.then((location) => fetch(location, { method: "DELETE", keepalive: true })).catch(() => undefined);
+  }
+
+  async #flush(): Promise<void> {
+    const location = await this.#location;
+    this.#timer = undefined;
+    const candidates = this.#candidates.splice(0);
+    if (this.#over || candidates.length === 0) return;
+    const body = encodeVisitUpdate(candidates).slice();
+    // A candidate that is lost is one path less to try; others may do.
+    await fetch(location, { method: "POST", headers: PROTOBUF, body }).catch(() => undefined);
+  }
+}
+
+/** The name of the code that ended a visit. */
+export function signalCodeName(code: number): string {
+  return SIGNAL_CODES[code] ?? `SIGNAL_${code}`;
+}
+
+async function refusal(response: Response): Promise<VisitError> {
+  try {
+    const { code, detail } = (await response.json()) as { code?: unknown; detail?: unknown };
+    if (typeof code === "string" && /^[A-Z_]{2,40}$/.test(code)) return new VisitError(code, typeof detail === "string" ? detail : "");
+  } catch {
+    // Not the JSON of coord or edge.
+  }
+  return new VisitError(response.status >= 500 ? "COORD_UNREACHABLE" : "INTERNAL", `status ${response.status}`);
+}

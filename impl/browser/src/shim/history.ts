@@ -1,0 +1,66 @@
+/**
+ * History of the app's frame (BROWSER.md, "Navigation" 2). The shell owns the entries of documents:
+ * the frame's own would not survive a reload of the tab. Entries within one document (pushState,
+ * fragments) stay the frame's own, with their state; the shell only shows their address.
+ */
+import { RESERVED_PATH, type ShellApi } from "../shell/api.ts";
+
+export function installHistory(shell: ShellApi): void {
+  shell.attach(document);
+  shell.sync(location.href);
+  if (window.navigation) hookNavigation(shell, window.navigation);
+  else watchAddress(shell);
+}
+
+function hookNavigation(shell: ShellApi, navigation: Navigation): void {
+  const intercepted = new WeakSet<NavigateEvent>();
+  const { intercept } = NavigateEvent.prototype;
+  NavigateEvent.prototype.intercept = function (this: NavigateEvent, options?: NavigationInterceptOptions): void {
+    intercept.call(this, options);
+    intercepted.add(this);
+  };
+
+  const onNavigate = (event: NavigateEvent): void => {
+    if (event.defaultPrevented || intercepted.has(event) || !event.cancelable) return;
+    if (event.destination.sameDocument || event.hashChange || event.downloadRequest !== null || event.formData !== null) return;
+    const url = new URL(event.destination.url);
+    if (url.protocol !== "https:" && url.protocol !== "http:") return;
+    if (url.origin !== location.origin) {
+      // Other sites need not allow to be framed, and the address must not lie.
+      event.preventDefault();
+      shell.leave(url.href);
+    } else if (event.navigationType === "push" && !url.pathname.startsWith(RESERVED_PATH)) {
+      event.preventDefault();
+      shell.push(url.href);
+      // Called from here, so that the referrer is this document.
+      location.replace(url.href);
+    }
+  };
+
+  // The app's own listeners come first: what they take over is none of ours.
+  const { addEventListener } = navigation;
+  const goLast = (): void => {
+    navigation.removeEventListener("navigate", onNavigate as EventListener);
+    addEventListener.call(navigation, "navigate", onNavigate as EventListener);
+  };
+  navigation.addEventListener = (...parameters: Parameters<typeof addEventListener>): void => {
+    addEventListener.apply(navigation, parameters);
+    if (parameters[0] === "navigate") goLast();
+  };
+  goLast();
+  addEventListener.call(navigation, "currententrychange", () => shell.sync(location.href));
+}
+
+/** Without the Navigation API links within the frame are the frame's own entries. */
+function watchAddress(shell: ShellApi): void {
+  const sync = (): void => shell.sync(location.href);
+  for (const name of ["pushState", "replaceState"] as const) {
+    const native = history[name];
+    history[name] = function (this: History, ...parameters: Parameters<typeof native>): void {
+      native.apply(this, parameters);
+      sync();
+    };
+  }
+  window.addEventListener("popstate", sync);
+  window.addEventListener("hashchange", sync);
+}

@@ -1,0 +1,69 @@
+//! PING, PONG and the dead peer.
+
+use std::time::Duration;
+
+use p2claw_session::frame::Frame;
+use p2claw_session::{ErrorCode, Event, Fault, Role};
+
+use crate::peer::{Peer, request};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// SES-060, SES-062
+#[test]
+fn a_dead_peer_ends_the_session_after_three_pings() {
+    let mut agent = Peer::connected(Role::Agent);
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        agent.advance(14 * SECOND);
+        assert!(agent.sent(0).is_empty());
+        agent.advance(SECOND);
+        match agent.sent(0).as_slice() {
+            [Frame::Ping { token }] => tokens.push(*token),
+            other => panic!("{other:?}"),
+        }
+    }
+    tokens.dedup();
+    assert_eq!(tokens.len(), 3);
+    agent.advance(14 * SECOND);
+    assert!(!agent.session.is_closed());
+    agent.advance(SECOND);
+    assert!(matches!(
+        agent.sent(0).as_slice(),
+        [Frame::GoAway {
+            code: ErrorCode::IDLE_TIMEOUT,
+            ..
+        }]
+    ));
+    assert!(matches!(
+        agent.events().as_slice(),
+        [Event::Closed(error)] if error.code == ErrorCode::IDLE_TIMEOUT && error.fault == Fault::Peer
+    ));
+    assert_eq!(agent.session.poll_timeout(), None);
+}
+
+/// SES-060: whatever comes shows that the peer lives.
+#[test]
+fn any_message_starts_the_silence_over() {
+    let mut agent = Peer::connected(Role::Agent);
+    agent.advance(50 * SECOND);
+    assert_eq!(agent.sent(0).len(), 1);
+    agent.take(1, &request(1, true)).unwrap();
+    agent.advance(14 * SECOND);
+    assert!(agent.sent(0).is_empty());
+    agent.advance(SECOND);
+    assert!(matches!(agent.sent(0).as_slice(), [Frame::Ping { .. }]));
+    agent.take(0, &Frame::Pong { token: 4 }).unwrap();
+    agent.advance(44 * SECOND);
+    assert!(!agent.session.is_closed());
+}
+
+/// SES-061
+#[test]
+fn pings_are_answered_at_once() {
+    let mut visitor = Peer::connected(Role::Visitor);
+    for token in [0, 7, u64::MAX] {
+        visitor.take(0, &Frame::Ping { token }).unwrap();
+        assert_eq!(visitor.sent(0), [Frame::Pong { token }]);
+    }
+}
