@@ -171,3 +171,6 @@ fn with_path(facts: &VisitFacts, connection: &Connection) -> VisitFacts {
         ..facts.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

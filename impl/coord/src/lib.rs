@@ -1,1 +1,189 @@
-//! p2claw-coord.
+//! The coordination service: it registers agents, gives them aliases, and introduces visitors to
+//! them. App traffic never passes through it (spec/v1/signaling.md).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use p2claw_signaling::address::PublicAddress;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8788").await?;
+//! let public = PublicAddress {
+//!     scheme: "http".into(),
+//!     parent: "localhost".into(),
+//!     port: Some(8787),
+//! };
+//! let config = p2claw_coord::Config::new("127.0.0.1:8788", public);
+//! p2claw_coord::run(listener, config, CancellationToken::new()).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod agents;
+mod clock;
+mod http_api;
+mod ice;
+mod link;
+mod rate;
+pub mod registry;
+mod serve;
+mod visits;
+
+use crate::registry::{EmbeddedRegistry, MemoryRegistry, Registry, RegistryError};
+use p2claw_signaling::address::PublicAddress;
+use p2claw_signaling::limits;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How a coordination service is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The name that registrations are bound to: the host, and port if it has one, under which
+    /// agents reach this service (spec IDN-009).
+    pub domain: String,
+    /// Under which addresses apps are reached.
+    pub public: PublicAddress,
+    /// STUN servers for agents and visitors, as `stun:` URLs.
+    pub stun: Vec<String>,
+    /// The relay that credentials are issued for.
+    pub relay: Option<RelayConfig>,
+    /// Where aliases are kept. `None` keeps them in memory, and forgets them.
+    pub database: Option<PathBuf>,
+    /// What is allowed.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// No STUN, no relay, nothing kept on disk, usual limits.
+    #[must_use]
+    pub fn new(domain: impl Into<String>, public: PublicAddress) -> Self {
+        Self {
+            domain: domain.into(),
+            public,
+            stun: Vec::new(),
+            relay: None,
+            database: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A TURN relay that shares a secret with this service.
+#[derive(Clone)]
+pub struct RelayConfig {
+    /// Its `turn:` or `turns:` URLs.
+    pub urls: Vec<String>,
+    /// The shared secret (coturn: `static-auth-secret`).
+    pub secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for RelayConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelayConfig")
+            .field("urls", &self.urls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one coordination service allows.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Open TCP connections that are no agent links.
+    pub connections: usize,
+    /// Agent links, registered or not. An idle one costs a few KiB.
+    pub agents: usize,
+    /// Apps that one agent may announce.
+    pub routes: u32,
+    /// Visits that may be open for one agent at a time.
+    pub visits_per_agent: u32,
+    /// Visits that may be open at a time.
+    pub visits: usize,
+    /// Visits that one agent may be offered: at once, and each second for ever.
+    pub agent_rate: Rate,
+    /// Visits and requests for ICE servers: at once, and each second for ever.
+    pub total_rate: Rate,
+    /// How often agents send a heartbeat; three that fail to come end a link.
+    pub heartbeat: Duration,
+    /// How long registration may take.
+    pub handshake: Duration,
+    /// How long an agent may take to answer an offer.
+    pub answer: Duration,
+    /// How long a visit's stream stays open after the answer.
+    pub after_answer: Duration,
+    /// How long a shutdown may take.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            agents: 50_000,
+            routes: 64,
+            visits_per_agent: 256,
+            visits: 10_000,
+            // A page that is opened in a few dozen tabs, and a busy app after that.
+            agent_rate: Rate {
+                burst: 100,
+                per_second: 10,
+            },
+            total_rate: Rate {
+                burst: 2_000,
+                per_second: 500,
+            },
+            heartbeat: limits::HEARTBEAT,
+            handshake: limits::HANDSHAKE,
+            answer: limits::ANSWER,
+            after_answer: limits::VISIT_AFTER_ANSWER,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    /// At once.
+    pub burst: u32,
+    /// Each second for ever.
+    pub per_second: u32,
+}
+
+/// Why a coordination service did not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoordError {
+    /// The registry cannot be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The configuration cannot be used.
+    #[error("use the configuration: {0}")]
+    Config(&'static str),
+}
+
+/// Serves until `shutdown`, and then for at most [`Limits::drain`]. The caller owns the socket and
+/// the signal.
+///
+/// # Errors
+/// When the registry cannot be opened or the configuration makes no sense.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: CancellationToken,
+) -> Result<(), CoordError> {
+    if config.domain.is_empty() || config.public.parent.is_empty() {
+        return Err(CoordError::Config("domain and parent must not be empty"));
+    }
+    // Agents are told whole seconds, and 0 would mean "the default" to them.
+    if config.limits.heartbeat < Duration::from_secs(1) {
+        return Err(CoordError::Config("the heartbeat must be at least 1 s"));
+    }
+    let registry: Arc<dyn Registry> = match &config.database {
+        Some(path) => Arc::new(EmbeddedRegistry::open(path.clone()).await?),
+        None => Arc::new(MemoryRegistry::new()),
+    };
+    serve::serve(listener, config, registry, shutdown).await;
+    Ok(())
+}

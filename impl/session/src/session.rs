@@ -26,7 +26,7 @@ use p2claw_proto::v1 as proto;
 
 pub use self::event::{Event, Read};
 
-/// Credit in both directions, in body bytes since the session began (RFC 9000 section 4.1).
+/// Credit in both directions, in body bytes since the session began (RFC 9000 section 4.1, SES-040).
 #[derive(Debug)]
 struct SessionCredit {
     /// What the peer allows.
@@ -413,7 +413,7 @@ impl Session {
         self.streams.get_mut(&id).ok_or(WriteError::UnknownStream)
     }
 
-    /// Lane 0 until the agent's HELLO, then the one with the fewest streams (SES-014).
+    /// Lane 0 until the agent's HELLO (SES-006), then the one with the fewest streams (SES-014).
     fn least_loaded_lane(&self) -> LaneId {
         let mut load = [0_usize; LANES_MAX as usize];
         for stream in self.streams.values() {

@@ -21,7 +21,14 @@ function readUntil<T>(reader: PbfReader, end: number, readField: ReadField<T>, m
   if (end > reader.length) throw new MalformedMessage("a length reaches past the message");
   const outer = reader.length;
   reader.length = end;
-  reader.readFields(readField, message, end);
+  while (reader.pos < end) {
+    const tag = reader.readVarint();
+    reader.type = tag & 7;
+    if (tag >>> 3 === 0) throw new MalformedMessage("a field has the number 0");
+    const start = reader.pos;
+    readField(tag >>> 3, message, reader);
+    if (reader.pos === start) reader.skip(reader.type);
+  }
   if (reader.pos !== end) throw new MalformedMessage("a field reaches past its message");
   reader.length = outer;
   return message;

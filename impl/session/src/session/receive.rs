@@ -535,6 +535,7 @@ impl Session {
             };
         match was_opened {
             true => Ok(Place::Closed),
+            // SES-012
             false => Err(protocol(format!("stream {id} was never opened"))),
         }
     }

@@ -119,6 +119,7 @@ impl Session {
                     self.after_body(lane, id);
                     return Some(frame);
                 }
+                // SES-082: it leaves the round, so that others get their turn.
                 NextFrame::SessionBlocked => self.lanes[lane.index()].starved.push_back(id),
                 NextFrame::Nothing => stream.queued = false,
             }

@@ -16,6 +16,8 @@ mod going_away;
 #[cfg(test)]
 mod heads;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod liveness;
 #[cfg(test)]
 mod network;

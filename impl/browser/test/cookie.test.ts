@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Jar } from "../src/cookie/jar.ts";
+import { parseCookieDate, parseSetCookie } from "../src/cookie/parse.ts";
+
+const now = Date.UTC(2026, 0, 1);
+const HOUR = 3_600_000;
+
+test("attributes", () => {
+  assert.deepEqual(parseSetCookie("a = b=c ; Path=/x; HttpOnly; Secure; Max-Age=60; SameSite=Lax", now), {
+    name: "a", value: "b=c", expires: now + 60_000, path: "/x", domain: undefined, secure: true, httpOnly: true,
+  });
+  assert.equal(parseSetCookie("a=b; max-age=0", now)?.expires, 0);
+  assert.equal(parseSetCookie("a=b; expires=Thu, 01 Jan 1970 00:00:00 GMT", now)?.expires, 0);
+  assert.equal(parseSetCookie("a=b; expires=Thu, 01 Jan 1970 00:00:00 GMT; max-age=5", now)?.expires, now + 5_000);
+  assert.equal(parseSetCookie("a=b; max-age=999999999", now)?.expires, now + 400 * 24 * HOUR);
+  assert.equal(parseSetCookie("a=b; path=x", now)?.path, undefined);
+  assert.equal(parseSetCookie("lonely", now)?.value, "lonely");
+  for (const bad of ["", "=", "a=b\x01", `a=${"x".repeat(4_096)}`]) assert.equal(parseSetCookie(bad, now), undefined, bad.slice(0, 10));
+});
+
+test("dates in the forms that servers write", () => {
+  const expected = Date.UTC(2021, 5, 9, 10, 18, 14);
+  for (const text of ["Wed, 09 Jun 2021 10:18:14 GMT", "Wednesday, 09-Jun-21 10:18:14 GMT", "Wed Jun  9 10:18:14 2021", "9 jun 2021 10:18:14"]) {
+    assert.equal(parseCookieDate(text), expected, text);
+  }
+  for (const text of ["", "nonsense", "Wed, 31 Feb 2021 10:18:14 GMT", "Wed, 09 Jun 2021", "Wed, 09 Jun 1600 10:18:14 GMT", "Wed, 09 Jun 2021 25:18:14 GMT"]) {
+    assert.equal(parseCookieDate(text), undefined, text);
+  }
+});
+
+test("a jar keeps, orders, hides and forgets", () => {
+  const jar = new Jar("app-acme.example");
+  jar.set("a=1", "/x/y", now, false);
+  jar.set("b=2; path=/", "/x/y", now + 1, false);
+  jar.set("c=3; path=/x; httponly", "/", now + 2, false);
+  jar.set("d=4; path=/; max-age=60", "/", now + 3, true);
+  assert.equal(jar.get("/x/z?q", now + 4, false), "a=1; c=3; b=2; d=4");
+  assert.equal(jar.get("/xy", now + 4, false), "b=2; d=4", "/x does not match /xy");
+  assert.equal(jar.get("/x/z", now + 4, true), "a=1; b=2; d=4");
+  assert.deepEqual(jar.set("c=9; path=/x", "/", now + 5, true), [], "scripts cannot replace what they cannot see");
+  assert.deepEqual(jar.set("e=9; httponly", "/", now + 5, true), []);
+  jar.set("b=5; path=/", "/", now + 6, true);
+  assert.equal(jar.get("/", now + 7, false), "b=5; d=4", "a change keeps its place");
+  jar.set("b=; path=/; max-age=0", "/", now + 8, true);
+  assert.equal(jar.get("/", now + 61_000, false), "");
+});
+
+test("domains and prefixes", () => {
+  const jar = new Jar("app-acme.example");
+  const accepted = (line: string): boolean => jar.set(line, "/", now, false).length > 0;
+  assert.ok(accepted("a=1; domain=app-acme.example"));
+  assert.ok(accepted("a=1; domain=.APP-acme.example"));
+  assert.ok(!accepted("a=1; domain=example"), "the parent is a public suffix");
+  assert.ok(!accepted("a=1; domain=other.example"));
+  assert.ok(!accepted("__Secure-a=1"));
+  assert.ok(accepted("__Secure-a=1; secure"));
+  assert.ok(accepted("__Host-a=1; secure; path=/"));
+  assert.ok(!accepted("__Host-a=1; secure"));
+  assert.ok(!accepted("__Host-a=1; secure; path=/; domain=app-acme.example"));
+});
+
+test("two copies agree in the end, in whatever order changes come", () => {
+  const [one, two] = [new Jar("h"), new Jar("h")];
+  const first = one.set("a=1; path=/", "/", now, false);
+  const second = one.set("a=2; path=/", "/", now, false);
+  const gone = one.set("b=1; path=/; max-age=0", "/", now, false);
+  two.merge(second);
+  two.merge(first);
+  two.merge(gone);
+  assert.equal(two.get("/", now + 1, false), "a=2");
+  assert.equal(one.get("/", now + 1, false), "a=2");
+});
+
+test("a jar is bounded; session cookies end", () => {
+  const jar = new Jar("h");
+  for (let i = 0; i < 200; i++) jar.set(`c${i}=1; path=/`, "/", now + i, false);
+  const names = jar.get("/", now + 300, false).split("; ");
+  assert.equal(names.length, 180);
+  assert.ok(!names.includes("c0=1") && names.includes("c199=1"));
+  assert.equal(jar.get("/", now + 25 * HOUR, false), "");
+});
