@@ -25,9 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let text = |key: &str| file[key].as_str().ok_or(format!("manifest.json: no {key:?}"));
         let path = text("path")?;
         let immutable = file["immutable"].as_bool().ok_or("manifest.json: no \"immutable\"")?;
-        let source = fs::canonicalize(dist.join(path))?;
+        let source = dist.join(path);
         println!("cargo::rerun-if-changed={}", source.display());
-        let contents = fs::read(&source)?;
+        let contents = fs::read(&source).map_err(|error| format!("read {path}: {error}"))?;
+        // A copy: what is embedded is what was hashed, even while the client is built anew.
+        let plain = Path::new(&out).join(format!("{number}.plain"));
+        fs::write(&plain, &contents)?;
         let tag = HEXLOWER.encode(&Sha256::digest(&contents)[..12]);
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&contents)?;
@@ -36,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(
             table,
             "    Asset {{ path: {path:?}, content_type: {:?}, immutable: {immutable}, \
-             tag: \"\\\"{tag}\\\"\", contents: include_bytes!({source:?}), \
+             tag: \"\\\"{tag}\\\"\", contents: include_bytes!({plain:?}), \
              gzip: include_bytes!({packed:?}) }},",
             text("content_type")?,
         )?;

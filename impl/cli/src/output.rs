@@ -29,10 +29,17 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// A QR code in Unicode blocks, two modules a character, with its quiet zone.
+/// A QR code in Unicode blocks, two modules a character, with its quiet zone. Blocks are the light
+/// modules, for most terminals are dark; cameras read the inverse on the others.
 pub(crate) fn qr(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-    Some(code.render::<unicode::Dense1x2>().quiet_zone(true).build())
+    Some(
+        code.render::<unicode::Dense1x2>()
+            .dark_color(unicode::Dense1x2::Light)
+            .light_color(unicode::Dense1x2::Dark)
+            .quiet_zone(true)
+            .build(),
+    )
 }
 
 #[cfg(test)]

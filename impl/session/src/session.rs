@@ -443,11 +443,9 @@ impl Session {
         if self.streams.get(&id).is_some_and(over)
             && let Some(stream) = self.streams.remove(&id)
         {
-            let unread = stream.recv.buffered();
             if stream.queued {
                 self.lanes[stream.lane.index()].forget(id);
             }
-            self.session_consume(unread);
         }
     }
 }

@@ -9,8 +9,8 @@ export interface ShellApi {
   push(url: string): void;
   /** The app's frame shows this address now. */
   sync(url: string): void;
-  /** Takes the whole tab to another origin. */
-  leave(url: string): void;
+  /** Takes the whole tab to another origin; `replace`: in place of its current entry. */
+  leave(url: string, replace: boolean): void;
   /** A document of the app's frame has begun. */
   attach(document: Document): void;
   /** `document.cookie` of a page with this path. */

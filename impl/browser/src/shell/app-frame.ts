@@ -3,6 +3,8 @@ import { RESERVED_PATH } from "./api.ts";
 
 /** Icons larger than this are left out. */
 const MAX_ICON_BYTES = 262_144;
+/** Chromium takes the frame along when the tab goes back; it has begun by this time or never does. */
+const TRAVERSAL_MS = 60;
 
 export class AppFrame {
   readonly #frame: HTMLIFrameElement;
@@ -96,7 +98,12 @@ export class AppFrame {
       return;
     }
     const inner = this.#document();
-    if (this.#opened && inner?.location.href !== location.href) this.open(location.href);
+    if (!this.#opened || inner?.location.href === location.href) return;
+    // The browser's own traversal restores scroll and forms, and a second request would undo that.
+    const timer = setTimeout(() => {
+      if (this.#document() === inner && inner?.location.href !== location.href) this.open(location.href);
+    }, inner ? TRAVERSAL_MS : 0);
+    inner?.defaultView?.addEventListener("beforeunload", () => clearTimeout(timer), { once: true });
   }
 
   /** A link with target=_top, or a script, wants another page of the app in the whole tab. */

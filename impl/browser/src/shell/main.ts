@@ -36,8 +36,10 @@ function start(screen: Screen): void {
     version: 1,
     push: (url) => frame.push(url),
     sync: (url) => frame.sync(url),
-    leave: (url) => {
-      if (/^https?:/.test(url)) location.assign(url);
+    leave: (url, replace) => {
+      if (!/^https?:/.test(url)) return;
+      if (replace) location.replace(url);
+      else location.assign(url);
     },
     attach: (document) => frame.attach(document),
     cookies: (path) => jar.get(path, true),
@@ -60,6 +62,10 @@ function start(screen: Screen): void {
     },
   );
   window.addEventListener("pagehide", () => connector.stop());
+  // Out of the browser's cache of pages the connection does not come back.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
   connector.start();
 }
 

@@ -28,7 +28,7 @@ function hookNavigation(shell: ShellApi, navigation: Navigation): void {
     if (url.origin !== location.origin) {
       // Other sites need not allow to be framed, and the address must not lie.
       event.preventDefault();
-      shell.leave(url.href);
+      shell.leave(url.href, event.navigationType === "replace");
     } else if (event.navigationType === "push" && !url.pathname.startsWith(RESERVED_PATH)) {
       event.preventDefault();
       shell.push(url.href);

@@ -35,7 +35,7 @@ if (shell) {
   installCookies(shell);
   const leave = document.documentElement.dataset["p2clawLeave"];
   if (leave !== undefined) {
-    if (isAppFrame()) shell.leave(leave);
+    if (isAppFrame()) shell.leave(leave, true);
     else location.replace(leave);
   } else if (isAppFrame()) {
     installHistory(shell);

@@ -3,6 +3,7 @@
 use super::{MAX_CANDIDATES, Registry, RegistryError, Standing};
 use async_trait::async_trait;
 use p2claw_identity::{Alias, PeerId};
+use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableTable, TableDefinition};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,14 +93,23 @@ fn open(path: &Path) -> Result<Database, RegistryError> {
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(|error| damaged(path, &error))?;
+    let file = options
+        .open(path)
+        .map_err(|error| RegistryError::Unopened {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+    let not_open = |error: DatabaseError| {
+        if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
+            RegistryError::InUse(path.to_owned())
+        } else {
+            damaged(path, &error)
+        }
+    };
     let database = Builder::new()
         .set_cache_size(CACHE_BYTES)
-        .create_file(file)
-        .map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => RegistryError::InUse(path.to_owned()),
-            other => damaged(path, &other),
-        })?;
+        .create_with_backend(FileBackend::new(file).map_err(not_open)?)
+        .map_err(not_open)?;
     match check_layout(&database) {
         Ok(()) => Ok(database),
         Err(Failure::Engine(reason)) => Err(damaged(path, &reason)),

@@ -123,6 +123,25 @@ fn budget_comes_back_with_time_and_bodies() {
     }
 }
 
+/// SES-090: a peer that gives credit in small steps gets bytes for it.
+#[test]
+fn small_credits_are_paid_for_by_bodies() {
+    let mut agent = Peer::with(Role::Agent, Config::default(), &[(3, 1 << 30)]);
+    agent.take(0, &request(1, true)).unwrap();
+    agent.session.respond(id(1), ok(false)).unwrap();
+    for step in 0..3 * u64::from(BUDGET) {
+        let max_bytes = 65_536 + step * 1_024;
+        let credit = Frame::Credit {
+            stream: Some(id(1)),
+            max_bytes,
+        };
+        agent.take(0, &credit).unwrap();
+        let mut body = Bytes::from(vec![0; 2_048]);
+        agent.session.write(id(1), &mut body).unwrap();
+        agent.sent(0);
+    }
+}
+
 /// SES-090: opening streams only to give them up (CVE-2023-44487).
 #[test]
 fn rapid_resets_run_out_of_budget() {

@@ -84,26 +84,23 @@ fn a_sender_keeps_to_the_credit() {
         )
         .unwrap();
     assert_eq!(body_bytes(&agent.sent(0)), 70_000 - 65_536);
-    // SES-041: less than before means nothing.
-    agent
-        .take(
-            0,
-            &Frame::Credit {
-                stream: Some(id(1)),
-                max_bytes: 1,
-            },
-        )
-        .unwrap();
-    assert!(agent.sent(0).is_empty());
-    agent
-        .take(
-            0,
-            &Frame::Credit {
-                stream: Some(id(1)),
-                max_bytes: 70_001,
-            },
-        )
-        .unwrap();
+    // SES-041: less than before means nothing, behind a higher one too.
+    for max_bytes in [70_010, 1] {
+        let stream = Some(id(1));
+        let credit = Frame::Credit { stream, max_bytes };
+        agent.take(0, &credit).unwrap();
+    }
+    assert_eq!(body_bytes(&agent.sent(0)), 10);
+    let credit = Frame::Credit {
+        stream: None,
+        max_bytes: 1,
+    };
+    agent.take(0, &credit).unwrap();
+    let credit = Frame::Credit {
+        stream: Some(id(1)),
+        max_bytes: 70_011,
+    };
+    agent.take(0, &credit).unwrap();
     assert_eq!(body_bytes(&agent.sent(0)), 1);
 }
 
@@ -296,6 +293,21 @@ fn a_stalled_stream_blocks_neither_others_nor_pings() {
         )
         .unwrap();
     assert_eq!(streams_of(&agent.sent(0)), [1]);
+}
+
+/// SES-082: a stream that is given up while it waits for the session's credit leaves nothing behind.
+#[test]
+fn streams_that_wait_for_session_credit_can_be_given_up() {
+    let mut agent = Peer::with(Role::Agent, small_windows(), &[(2, 1 << 20)]);
+    agent.take(0, &request(1, true)).unwrap();
+    agent.session.respond(id(1), ok(false)).unwrap();
+    write(&mut agent.session, id(1), 300_000);
+    assert_eq!(body_bytes(&agent.sent(0)), 262_144);
+    agent.take(0, &stop(1, ErrorCode::CANCELLED)).unwrap();
+    agent.session.release(id(1));
+    agent.session.go_away();
+    assert_eq!(agent.sent(0).len(), 2);
+    assert!(agent.session.is_drained());
 }
 
 /// The send buffer takes what fits, and says when there is room again.

@@ -372,6 +372,21 @@ fn a_visitor_spreads_streams_over_lanes() {
     assert!(visitor.sent(3).is_empty());
 }
 
+/// SES-014: the lower of both numbers, whichever end has it.
+#[test]
+fn the_own_number_of_lanes_counts_too() {
+    let config = Config {
+        lanes: 2,
+        ..Config::default()
+    };
+    let mut visitor = Peer::with(Role::Visitor, config, &[(5, 16)]);
+    assert_eq!(visitor.session.lanes(), 2);
+    for _ in 0..4 {
+        visitor.session.open(get("/")).unwrap();
+    }
+    assert_eq!([visitor.sent(0).len(), visitor.sent(1).len()], [2, 2]);
+}
+
 /// SES-091
 #[test]
 fn grease_is_sent_and_repeatable() {
