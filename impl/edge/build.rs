@@ -19,12 +19,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         )
     })?;
     let manifest: serde_json::Value = serde_json::from_slice(&manifest)?;
-    let files = manifest["files"].as_array().ok_or("manifest.json has no \"files\"")?;
+    let files = manifest["files"]
+        .as_array()
+        .ok_or("manifest.json has no \"files\"")?;
     let mut table = String::from("&[\n");
     for (number, file) in files.iter().enumerate() {
-        let text = |key: &str| file[key].as_str().ok_or(format!("manifest.json: no {key:?}"));
+        let text = |key: &str| {
+            file[key]
+                .as_str()
+                .ok_or(format!("manifest.json: no {key:?}"))
+        };
         let path = text("path")?;
-        let immutable = file["immutable"].as_bool().ok_or("manifest.json: no \"immutable\"")?;
+        let immutable = file["immutable"]
+            .as_bool()
+            .ok_or("manifest.json: no \"immutable\"")?;
         let source = dist.join(path);
         println!("cargo::rerun-if-changed={}", source.display());
         let contents = fs::read(&source).map_err(|error| format!("read {path}: {error}"))?;

@@ -119,7 +119,13 @@ impl ApiSocket {
         let path = state.socket();
         let failed = |action: &'static str, path: &Path| {
             let path = path.to_owned();
-            move |source| ApiError::State(StateError::Io { action, path, source })
+            move |source| {
+                ApiError::State(StateError::Io {
+                    action,
+                    path,
+                    source,
+                })
+            }
         };
         let lock_path = state.path().join("agent.lock");
         let lock = fs::File::options()
@@ -145,7 +151,11 @@ impl ApiSocket {
         let listener = UnixListener::bind(&path).map_err(failed("bind", &path))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
             .map_err(failed("protect", &path))?;
-        Ok(Self { listener, path, _lock: lock })
+        Ok(Self {
+            listener,
+            path,
+            _lock: lock,
+        })
     }
 
     pub(crate) async fn serve(self, api: Arc<Api>, shutdown: CancellationToken) -> io::Result<()> {
@@ -179,7 +189,11 @@ impl Api {
         let problem = match refused {
             Some((_, reason)) => Some(format!("coord refused the name: {reason}")),
             None if link.registered => None,
-            None => Some(link.problem.clone().unwrap_or_else(|| "connecting to coord".to_owned())),
+            None => Some(
+                link.problem
+                    .clone()
+                    .unwrap_or_else(|| "connecting to coord".to_owned()),
+            ),
         };
         RouteStatus {
             app: app.to_string(),
@@ -203,7 +217,12 @@ async fn status(State(api): State<Arc<Api>>) -> Json<Status> {
 
 async fn routes(State(api): State<Arc<Api>>) -> Json<Vec<RouteStatus>> {
     let entries = api.routes.entries();
-    Json(entries.into_iter().map(|(app, entry)| api.route_status(&app, entry)).collect())
+    Json(
+        entries
+            .into_iter()
+            .map(|(app, entry)| api.route_status(&app, entry))
+            .collect(),
+    )
 }
 
 async fn expose(
@@ -247,7 +266,13 @@ fn route_problem(error: &RouteError) -> Response {
 }
 
 fn problem(status: StatusCode, error: &dyn std::fmt::Display) -> Response {
-    (status, Json(Problem { error: error.to_string() })).into_response()
+    (
+        status,
+        Json(Problem {
+            error: error.to_string(),
+        }),
+    )
+        .into_response()
 }
 
 /// The other end of the local API.
@@ -263,8 +288,8 @@ impl ApiClient {
     /// # Errors
     /// When the folder's path cannot hold a socket.
     pub fn new(state: &StateDir) -> Result<Self, ApiError> {
-        let socket = std::path::absolute(state.socket())
-            .map_err(|error| ApiError::Io(error.to_string()))?;
+        let socket =
+            std::path::absolute(state.socket()).map_err(|error| ApiError::Io(error.to_string()))?;
         let upstream: Upstream = format!("unix:{}", socket.display())
             .parse()
             .map_err(|error: crate::UpstreamError| ApiError::Io(error.to_string()))?;
@@ -293,7 +318,8 @@ impl ApiClient {
     /// # Errors
     /// When the agent does not run, or refuses.
     pub async fn expose(&self, app: &AppName, entry: &RouteEntry) -> Result<RouteStatus, ApiError> {
-        self.call(Method::PUT, &format!("/v1/routes/{app}"), Some(entry)).await
+        self.call(Method::PUT, &format!("/v1/routes/{app}"), Some(entry))
+            .await
     }
 
     /// Takes an app away.
@@ -301,7 +327,9 @@ impl ApiClient {
     /// # Errors
     /// When the agent does not run, or there is no such app.
     pub async fn unexpose(&self, app: &AppName) -> Result<(), ApiError> {
-        self.send(Method::DELETE, &format!("/v1/routes/{app}"), None::<()>).await.map(drop)
+        self.send(Method::DELETE, &format!("/v1/routes/{app}"), None::<()>)
+            .await
+            .map(drop)
     }
 
     async fn call<T: DeserializeOwned>(
@@ -312,7 +340,9 @@ impl ApiClient {
     ) -> Result<T, ApiError> {
         let answer = self.send(method, path, body).await?;
         serde_json::from_slice(&answer).map_err(|error| {
-            ApiError::Io(format!("its answer is not understood ({error}); is it another version?"))
+            ApiError::Io(format!(
+                "its answer is not understood ({error}); is it another version?"
+            ))
         })
     }
 
@@ -354,7 +384,10 @@ impl ApiClient {
         }
         let problem = serde_json::from_slice::<Problem>(&body).map(|problem| problem.error);
         Err(ApiError::Refused(problem.unwrap_or_else(|_| {
-            format!("the agent answered {status}: {}", String::from_utf8_lossy(&body))
+            format!(
+                "the agent answered {status}: {}",
+                String::from_utf8_lossy(&body)
+            )
         })))
     }
 }

@@ -57,12 +57,22 @@ pub(crate) fn for_upstream(
         }
         append(&mut headers, name, value);
     }
-    let host = if preserve_host { facts.public_authority.clone() } else { upstream.authority() };
+    let host = if preserve_host {
+        facts.public_authority.clone()
+    } else {
+        upstream.authority()
+    };
     insert(&mut headers, header::HOST, &host);
     if !preserve_host
-        && headers.get(header::ORIGIN).is_some_and(|origin| *origin == facts.public_origin())
+        && headers
+            .get(header::ORIGIN)
+            .is_some_and(|origin| *origin == facts.public_origin())
     {
-        insert(&mut headers, header::ORIGIN, &format!("http://{}", upstream.authority()));
+        insert(
+            &mut headers,
+            header::ORIGIN,
+            &format!("http://{}", upstream.authority()),
+        );
     }
     limit_encodings(&mut headers, facts.encodings);
 
@@ -78,11 +88,27 @@ pub(crate) fn for_upstream(
     );
     insert(&mut headers, header::FORWARDED, &forwarded);
     if let Some(ip) = visitor {
-        insert(&mut headers, HeaderName::from_static("x-forwarded-for"), &ip.to_string());
+        insert(
+            &mut headers,
+            HeaderName::from_static("x-forwarded-for"),
+            &ip.to_string(),
+        );
     }
-    insert(&mut headers, HeaderName::from_static("x-forwarded-host"), &facts.public_authority);
-    insert(&mut headers, HeaderName::from_static("x-forwarded-proto"), &facts.public_scheme);
-    insert(&mut headers, HeaderName::from_static("x-p2claw-session"), &facts.session);
+    insert(
+        &mut headers,
+        HeaderName::from_static("x-forwarded-host"),
+        &facts.public_authority,
+    );
+    insert(
+        &mut headers,
+        HeaderName::from_static("x-forwarded-proto"),
+        &facts.public_scheme,
+    );
+    insert(
+        &mut headers,
+        HeaderName::from_static("x-p2claw-session"),
+        &facts.session,
+    );
     headers
 }
 
@@ -144,6 +170,8 @@ pub(crate) fn for_visitor(headers: &HeaderMap, upstream: &Upstream) -> Fields {
         if HOP_BY_HOP.contains(&name_text)
             || named_by_connection.iter().any(|named| named == name_text)
             || name_text.starts_with("x-p2claw-")
+            // An app does not speak in the agent's name (`HTP-031`).
+            || name_text == crate::pages::ERROR_FIELD
         {
             continue;
         }
@@ -183,9 +211,10 @@ pub(crate) fn to_header_map(fields: &Fields) -> HeaderMap {
 
 fn append(headers: &mut HeaderMap, name: &str, value: &[u8]) {
     // The session checked both by the same rules; what http refuses beyond them is left out.
-    if let (Ok(name), Ok(value)) =
-        (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value))
-    {
+    if let (Ok(name), Ok(value)) = (
+        HeaderName::from_bytes(name.as_bytes()),
+        HeaderValue::from_bytes(value),
+    ) {
         headers.append(name, value);
     }
 }

@@ -20,11 +20,11 @@ mod clock;
 pub mod connection;
 mod fields;
 mod link;
+pub mod memory;
 mod pages;
 mod proxy;
 mod routes;
 mod state;
-pub mod memory;
 pub mod transport;
 mod upstream;
 mod visit;
@@ -89,7 +89,12 @@ impl Agent {
             status: status.subscribe(),
             peer_id: self.key.peer_id().to_string(),
             coord: self.coord.clone(),
-            udp: self.transport.local_addresses().iter().map(ToString::to_string).collect(),
+            udp: self
+                .transport
+                .local_addresses()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         });
         let session = p2claw_session::Config {
             software: self.software.clone(),
@@ -102,8 +107,14 @@ impl Agent {
             transport: self.transport,
             session,
         });
-        let link =
-            Link { host, url, domain, software: self.software, status, shutdown: shutdown.clone() };
+        let link = Link {
+            host,
+            url,
+            domain,
+            software: self.software,
+            status,
+            shutdown: shutdown.clone(),
+        };
         let serve_api = async {
             match self.api {
                 Some(socket) => socket.serve(api, shutdown.clone()).await,

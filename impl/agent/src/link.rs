@@ -32,7 +32,7 @@ use crate::{
 /// From the first packet to the end of the WebSocket handshake.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Largest message on the link, in bytes (`SIG-003`).
+/// Largest message on the link, in bytes (`SIG-002`).
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Buffers of one link, in bytes: envelopes are small.
@@ -65,8 +65,11 @@ impl LinkStatus {
     /// The public address of an app; `None` until coord has given an alias.
     #[must_use]
     pub fn url(&self, app: &str) -> Option<String> {
-        let (scheme, alias, parent) =
-            (self.scheme.as_ref()?, self.alias.as_ref()?, self.parent.as_ref()?);
+        let (scheme, alias, parent) = (
+            self.scheme.as_ref()?,
+            self.alias.as_ref()?,
+            self.parent.as_ref()?,
+        );
         Some(format!("{scheme}://{app}-{alias}.{parent}/"))
     }
 }
@@ -100,7 +103,7 @@ pub(crate) struct Link {
     pub(crate) host: Arc<Host>,
     /// `ws://` or `wss://`.
     pub(crate) url: String,
-    /// The name that coord must go by: host and port of the URL (`IDN-5`).
+    /// The name that coord must go by: host and port of the URL (`IDN-009`).
     pub(crate) domain: String,
     pub(crate) software: String,
     pub(crate) status: watch::Sender<LinkStatus>,
@@ -122,7 +125,10 @@ enum Ended {
 impl Link {
     /// Keeps the link up until the shutdown; visits go on meanwhile and get a drain of their own.
     pub(crate) async fn run(self) -> Result<(), LinkError> {
-        let mut visits = Visits { tasks: JoinSet::new(), candidates: HashMap::new() };
+        let mut visits = Visits {
+            tasks: JoinSet::new(),
+            candidates: HashMap::new(),
+        };
         let mut backoff = Backoff::new();
         let result = loop {
             let ended = self.once(&mut visits, &mut backoff).await;
@@ -168,7 +174,7 @@ impl Link {
         let mut welcome: Option<Arc<Welcome>> = None;
         // Why the link is over, once its last words are out.
         let mut lost: Option<String> = None;
-        let ended = loop {
+        loop {
             while let Some(event) = link.poll_event() {
                 match event {
                     AgentEvent::Registered(registered) => {
@@ -177,15 +183,20 @@ impl Link {
                         welcome = Some(Arc::new(registered));
                     }
                     AgentEvent::RouteAck { refused, .. } => self.status.send_modify(|status| {
-                        status.refused =
-                            refused.into_iter().map(|route| (route.app, route.reason)).collect();
+                        status.refused = refused
+                            .into_iter()
+                            .map(|route| (route.app, route.reason))
+                            .collect();
                     }),
                     AgentEvent::VisitOffer(offer) => {
                         if let Some(welcome) = &welcome {
                             visits.start(self, offer, Arc::clone(welcome), outbox.clone());
                         }
                     }
-                    AgentEvent::Candidate { session_id, candidate } => {
+                    AgentEvent::Candidate {
+                        session_id,
+                        candidate,
+                    } => {
                         visits.candidate(session_id, &candidate);
                     }
                     // Its session lives on, or its setup runs out of time.
@@ -251,8 +262,7 @@ impl Link {
                     break Ended::Shutdown;
                 }
             }
-        };
-        ended
+        }
     }
 
     async fn connect(
@@ -279,7 +289,10 @@ impl Link {
 
     fn registered(&self, welcome: &Welcome) {
         let public = &welcome.public;
-        let port = public.port.map(|port| format!(":{port}")).unwrap_or_default();
+        let port = public
+            .port
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
         tracing::info!(alias = %welcome.alias, parent = %public.parent, "registered");
         self.status.send_modify(|status| {
             status.registered = true;
@@ -331,7 +344,11 @@ impl Visits {
 
     fn candidate(&self, session_id: SessionId, candidate: &IceCandidate) {
         let text = candidate.as_str();
-        if let Some(visit) = self.candidates.get(&session_id).filter(|_| !text.is_empty()) {
+        if let Some(visit) = self
+            .candidates
+            .get(&session_id)
+            .filter(|_| !text.is_empty())
+        {
             // A visitor with more candidates than that has had its chances.
             let _ = visit.try_send(text.to_owned());
         }
@@ -360,10 +377,17 @@ fn log_unsent(result: Result<(), SendError>) {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "one of tungstenite's errors says too little by itself"
+)]
 fn describe(error: &tungstenite::Error) -> String {
     match error {
         tungstenite::Error::Http(response) => {
-            format!("coord answered {} instead of a WebSocket", response.status())
+            format!(
+                "coord answered {} instead of a WebSocket",
+                response.status()
+            )
         }
         other => other.to_string(),
     }
@@ -371,7 +395,10 @@ fn describe(error: &tungstenite::Error) -> String {
 
 /// `http(s)://host[:port]` as the WebSocket address of coord's agent link, and its host and port.
 pub(crate) fn link_url(coord: &str) -> Result<(String, String), LinkError> {
-    let bad = |reason: &str| LinkError::BadUrl { url: coord.to_owned(), reason: reason.to_owned() };
+    let bad = |reason: &str| LinkError::BadUrl {
+        url: coord.to_owned(),
+        reason: reason.to_owned(),
+    };
     let uri: http::Uri = coord.parse().map_err(|_| bad("this is no URL"))?;
     let scheme = match uri.scheme_str() {
         Some("http" | "ws") => "ws",
@@ -382,5 +409,8 @@ pub(crate) fn link_url(coord: &str) -> Result<(String, String), LinkError> {
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(bad("there is a path"));
     }
-    Ok((format!("{scheme}://{authority}/.well-known/p2claw/v1/agent"), authority.to_string()))
+    Ok((
+        format!("{scheme}://{authority}/.well-known/p2claw/v1/agent"),
+        authority.to_string(),
+    ))
 }

@@ -59,7 +59,10 @@ impl MemoryTransport {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = waiting.offers.remove(&number).ok_or_else(unknown)?;
         let peer = MemoryPeer::new(ends.send, ends.receive, true);
-        Ok(Accepted { answer: description(number, 2), peer: Box::new(peer) })
+        Ok(Accepted {
+            answer: description(number, 2),
+            peer: Box::new(peer),
+        })
     }
 
     fn make_offer(&self) -> Offered {
@@ -68,9 +71,18 @@ impl MemoryTransport {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.next += 1;
         let number = waiting.next;
-        waiting.offers.insert(number, Ends { send: to_visitor, receive: from_visitor });
+        waiting.offers.insert(
+            number,
+            Ends {
+                send: to_visitor,
+                receive: from_visitor,
+            },
+        );
         let peer = MemoryPeer::new(to_agent, from_agent, false);
-        Offered { offer: description(number, 1), peer: Box::new(peer) }
+        Offered {
+            offer: description(number, 1),
+            peer: Box::new(peer),
+        }
     }
 }
 
@@ -148,7 +160,9 @@ impl Peer for MemoryPeer {
             Poll::Ready(Some((lane, message))) => Poll::Ready(PeerEvent::Message(lane, message)),
             Poll::Ready(None) => {
                 self.closed = true;
-                Poll::Ready(PeerEvent::Closed("the other end closed the connection".to_owned()))
+                Poll::Ready(PeerEvent::Closed(
+                    "the other end closed the connection".to_owned(),
+                ))
             }
             Poll::Pending => Poll::Pending,
         }
@@ -172,7 +186,9 @@ impl Peer for MemoryPeer {
 
     fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
         if !answer.contains("a=memory:") {
-            return Err(TransportError::BadDescription("no answer of this transport".to_owned()));
+            return Err(TransportError::BadDescription(
+                "no answer of this transport".to_owned(),
+            ));
         }
         self.opening = 0..LANES;
         Ok(())
@@ -182,7 +198,10 @@ impl Peer for MemoryPeer {
 
     fn path(&self) -> Option<Path> {
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        self.connected.then_some(Path { local: here, remote: here })
+        self.connected.then_some(Path {
+            local: here,
+            remote: here,
+        })
     }
 
     fn close(&mut self) {

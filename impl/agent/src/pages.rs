@@ -76,7 +76,10 @@ pub(crate) fn answer(failure: Failure, request: &Request, app: &str) -> (Respons
     let (kind, body) = if wants_page {
         ("text/html; charset=utf-8", page(failure, app))
     } else {
-        ("text/plain; charset=utf-8", format!("{}: {}\n", failure.code(), failure.text()))
+        (
+            "text/plain; charset=utf-8",
+            format!("{}: {}\n", failure.code(), failure.text()),
+        )
     };
     let mut fields = Fields::default();
     let length = body.len().to_string();
@@ -90,13 +93,21 @@ pub(crate) fn answer(failure: Failure, request: &Request, app: &str) -> (Respons
         // Constants: they keep the rules for fields.
         let _ = fields.push(name, value.to_owned().into_bytes());
     }
-    let response = Response { status: failure.status(), fields, end: request.method == "HEAD" };
+    let response = Response {
+        status: failure.status(),
+        fields,
+        end: request.method == "HEAD",
+    };
     (response, Bytes::from(body))
 }
 
 fn page(failure: Failure, app: &str) -> String {
     // An app name has letters, digits and hyphens only: nothing to escape.
-    let retry = if failure == Failure::UpstreamUnavailable { RETRY_SCRIPT } else { "" };
+    let retry = if failure == Failure::UpstreamUnavailable {
+        RETRY_SCRIPT
+    } else {
+        ""
+    };
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\

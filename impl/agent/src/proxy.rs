@@ -48,14 +48,26 @@ impl UpstreamClient {
 }
 
 /// Answers one request; returns when the upstream call has really ended.
-pub(crate) async fn serve(incoming: Incoming, route: Option<Arc<Route>>, facts: Arc<VisitFacts>, app: &str) {
-    let Incoming { request, body, mut answer } = incoming;
+pub(crate) async fn serve(
+    incoming: Incoming,
+    route: Option<Arc<Route>>,
+    facts: Arc<VisitFacts>,
+    app: &str,
+) {
+    let Incoming {
+        request,
+        body,
+        mut answer,
+    } = incoming;
     let Some(route) = route else {
         return decline(Failure::NoSuchApp, &request, &mut answer, app).await;
     };
     let (informational, mut early) = mpsc::channel(INFORMATIONAL_QUEUE);
     let Some(mut forwarded) = forward(&request, body, &route, &facts) else {
-        answer.reset(ErrorCode::BAD_MESSAGE, "the request cannot be put in HTTP/1.1");
+        answer.reset(
+            ErrorCode::BAD_MESSAGE,
+            "the request cannot be put in HTTP/1.1",
+        );
         return;
     };
     let is_head = request.method == "HEAD";
@@ -92,7 +104,11 @@ pub(crate) async fn serve(incoming: Incoming, route: Option<Arc<Route>>, facts: 
 }
 
 fn failure_of(error: &ClientError) -> Failure {
-    if error.is_connect() { Failure::UpstreamUnavailable } else { Failure::UpstreamFailed }
+    if error.is_connect() {
+        Failure::UpstreamUnavailable
+    } else {
+        Failure::UpstreamFailed
+    }
 }
 
 /// The request for the upstream. Its URI is made from parts: the visitor's target is path and
@@ -110,7 +126,11 @@ fn forward(
         .path_and_query(target)
         .build()
         .ok()?;
-    let body = if request.end { Either::Right(Empty::new()) } else { Either::Left(body) };
+    let body = if request.end {
+        Either::Right(Empty::new())
+    } else {
+        Either::Left(body)
+    };
     let mut forwarded = HttpRequest::new(body);
     *forwarded.method_mut() = Method::from_bytes(request.method.as_bytes()).ok()?;
     *forwarded.uri_mut() = uri;
@@ -131,7 +151,11 @@ async fn relay(
     let (head, mut body) = response.into_parts();
     let fields = fields::for_visitor(&head.headers, &route.upstream);
     let end = is_head || hyper::body::Body::is_end_stream(&body);
-    let response = Response { status: head.status.as_u16(), fields, end };
+    let response = Response {
+        status: head.status.as_u16(),
+        fields,
+        end,
+    };
     if let Err(error) = answer.respond(response) {
         tracing::debug!(%error, app, "response head refused");
         return decline(Failure::HeadTooLarge, request, &mut answer, app).await;
@@ -155,18 +179,23 @@ async fn relay(
                     }
                 }
                 Err(frame) => {
-                    trailers = frame.trailers_ref().map(|map| fields::for_visitor(map, &route.upstream));
+                    trailers = frame
+                        .trailers_ref()
+                        .map(|map| fields::for_visitor(map, &route.upstream));
                 }
             },
             // A cut-off body is an error at the other end, never a clean end (`HTP-050`).
             Some(Err(error)) => {
                 tracing::debug!(%error, app, "upstream hung up within a body");
-                answer.reset(ErrorCode::UPSTREAM_FAILED, "the app hung up within the body");
+                answer.reset(
+                    ErrorCode::UPSTREAM_FAILED,
+                    "the app hung up within the body",
+                );
                 return;
             }
         }
     }
-    let trailers = trailers.filter(|fields: &Fields| fields.len() > 0);
+    let trailers = trailers.filter(|fields: &Fields| !fields.is_empty());
     if let Err(error) = answer.finish(trailers) {
         tracing::debug!(%error, app, "response not finished");
     }

@@ -77,7 +77,11 @@ impl Routes {
             })?;
             table.insert(app, Arc::new(Route::from(entry)));
         }
-        Ok(Self { file, table: Mutex::new(table), changed: watch::channel(0).0 })
+        Ok(Self {
+            file,
+            table: Mutex::new(table),
+            changed: watch::channel(0).0,
+        })
     }
 
     /// Adds or replaces a route.
@@ -124,7 +128,10 @@ impl Routes {
     /// All apps, in order.
     #[must_use]
     pub fn entries(&self) -> BTreeMap<AppName, RouteEntry> {
-        self.table().iter().map(|(app, route)| (app.clone(), route.entry())).collect()
+        self.table()
+            .iter()
+            .map(|(app, route)| (app.clone(), route.entry()))
+            .collect()
     }
 
     /// Names of all apps, in order.
@@ -143,8 +150,10 @@ impl Routes {
         let Some(path) = &self.file else {
             return Ok(());
         };
-        let entries: BTreeMap<String, RouteEntry> =
-            table.iter().map(|(app, route)| (app.to_string(), route.entry())).collect();
+        let entries: BTreeMap<String, RouteEntry> = table
+            .iter()
+            .map(|(app, route)| (app.to_string(), route.entry()))
+            .collect();
         state::write_json(path, &entries)
     }
 
@@ -155,13 +164,20 @@ impl Routes {
 
 impl Route {
     fn entry(&self) -> RouteEntry {
-        RouteEntry { upstream: self.upstream.clone(), preserve_host: self.preserve_host }
+        RouteEntry {
+            upstream: self.upstream.clone(),
+            preserve_host: self.preserve_host,
+        }
     }
 }
 
 impl From<RouteEntry> for Route {
     fn from(entry: RouteEntry) -> Self {
         let client = UpstreamClient::new(Connector(entry.upstream.clone()));
-        Self { upstream: entry.upstream, preserve_host: entry.preserve_host, client }
+        Self {
+            upstream: entry.upstream,
+            preserve_host: entry.preserve_host,
+            client,
+        }
     }
 }

@@ -61,7 +61,11 @@ impl StateDir {
             .recursive(true)
             .mode(DIRECTORY_MODE)
             .create(&path)
-            .map_err(|source| StateError::Io { action: "make", path: path.clone(), source })?;
+            .map_err(|source| StateError::Io {
+                action: "make",
+                path: path.clone(),
+                source,
+            })?;
         Ok(Self(path))
     }
 
@@ -94,10 +98,15 @@ impl StateDir {
     /// # Errors
     /// When the file is damaged or cannot be read or written. A damaged key is never replaced:
     /// it is the address.
-    pub fn identity_key(&self, fresh: impl FnOnce() -> [u8; 32]) -> Result<IdentityKey, StateError> {
+    pub fn identity_key(
+        &self,
+        fresh: impl FnOnce() -> [u8; 32],
+    ) -> Result<IdentityKey, StateError> {
         let path = self.identity();
         if let Some(kept) = read_json::<IdentityFile>(&path)? {
-            return kept.key().map_err(|reason| StateError::Damaged { path, reason });
+            return kept
+                .key()
+                .map_err(|reason| StateError::Damaged { path, reason });
         }
         let key = IdentityKey::from_seed(fresh());
         write_json(&path, &IdentityFile::from(&key))?;
@@ -133,8 +142,16 @@ impl IdentityFile {
 
 impl From<&IdentityKey> for IdentityFile {
     fn from(key: &IdentityKey) -> Self {
-        let seed = key.seed().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { version: 1, peer_id: key.peer_id().to_string(), seed }
+        let seed = key
+            .seed()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self {
+            version: 1,
+            peer_id: key.peer_id().to_string(),
+            seed,
+        }
     }
 }
 
@@ -151,9 +168,15 @@ fn decode_hex(text: &str) -> Option<[u8; 32]> {
 
 /// Reads a file; `None` where there is none.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
-    let io_error =
-        |source| StateError::Io { action: "read", path: path.to_owned(), source };
-    let damaged = |reason: String| StateError::Damaged { path: path.to_owned(), reason };
+    let io_error = |source| StateError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let damaged = |reason: String| StateError::Damaged {
+        path: path.to_owned(),
+        reason,
+    };
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(error)),
@@ -163,15 +186,22 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, S
         Ok(_) => {}
     }
     let text = fs::read(path).map_err(io_error)?;
-    serde_json::from_slice(&text).map(Some).map_err(|error| damaged(error.to_string()))
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| damaged(error.to_string()))
 }
 
 /// Replaces a file as a whole.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
-    let io_error =
-        |source| StateError::Io { action: "write", path: path.to_owned(), source };
+    let io_error = |source| StateError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    };
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut text = serde_json::to_vec_pretty(value).map_err(io::Error::from).map_err(io_error)?;
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(io::Error::from)
+        .map_err(io_error)?;
     text.push(b'\n');
     let mut file = tempfile::Builder::new()
         .prefix(".p2claw-")
@@ -182,7 +212,9 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Sta
     file.as_file().sync_all().map_err(io_error)?;
     file.persist(path).map_err(|error| io_error(error.error))?;
     // The rename itself is to last, too.
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(io_error)
+    fs::File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(io_error)
 }
 
 #[cfg(test)]
@@ -200,7 +232,11 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&state.identity()), 0o600);
         assert_eq!(mode(state.path()), 0o700);
-        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1, "no temporary file stays");
+        assert_eq!(
+            fs::read_dir(state.path()).unwrap().count(),
+            1,
+            "no temporary file stays"
+        );
     }
 
     #[test]
@@ -209,7 +245,11 @@ mod tests {
         let state = StateDir::open(folder.path()).unwrap();
         let key = state.identity_key(|| [7; 32]).unwrap();
         let good = fs::read_to_string(state.identity()).unwrap();
-        let seed: String = key.seed().iter().map(|byte| format!("{byte:02x}")).collect();
+        let seed: String = key
+            .seed()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         for damage in [
             String::new(),
             good[..good.len() / 2].to_owned(),

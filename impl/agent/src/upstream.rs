@@ -134,7 +134,9 @@ impl Upstream {
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let loopback = host.eq_ignore_ascii_case("localhost")
-            || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
+            || host
+                .parse::<IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
         match own {
             Some(own) => loopback && port.unwrap_or(80) == own,
             None => host.eq_ignore_ascii_case("localhost") && port.is_none(),
@@ -155,7 +157,9 @@ impl Upstream {
         match &self.0 {
             Place::Localhost(port) => match tcp((Ipv4Addr::LOCALHOST, *port).into()).await {
                 Ok(stream) => Ok(stream),
-                Err(first) => tcp((Ipv6Addr::LOCALHOST, *port).into()).await.map_err(|_| first),
+                Err(first) => tcp((Ipv6Addr::LOCALHOST, *port).into())
+                    .await
+                    .map_err(|_| first),
             },
             Place::Address(address) => tcp(*address).await,
             Place::Unix(path) => UnixStream::connect(path).await.map(UpstreamStream::Unix),
@@ -298,19 +302,38 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused_with_the_reason() {
-        for text in ["", "app", "0x50", "-1", "65536", "localhost:", ":80", "unix:relative", "a@b:80"] {
+        for text in [
+            "",
+            "app",
+            "0x50",
+            "-1",
+            "65536",
+            "localhost:",
+            ":80",
+            "unix:relative",
+            "a@b:80",
+        ] {
             assert!(
                 matches!(text.parse::<Upstream>(), Err(UpstreamError::Malformed(_))),
                 "{text:?}"
             );
         }
-        for text in ["192.168.1.4:80", "example.com:80", "0.0.0.0:80", "[fe80::1]:80", "[::]:1"] {
+        for text in [
+            "192.168.1.4:80",
+            "example.com:80",
+            "0.0.0.0:80",
+            "[fe80::1]:80",
+            "[::]:1",
+        ] {
             assert!(
                 matches!(text.parse::<Upstream>(), Err(UpstreamError::NotLoopback(_))),
                 "{text:?}"
             );
         }
-        assert!(matches!("0".parse::<Upstream>(), Err(UpstreamError::PortZero(_))));
+        assert!(matches!(
+            "0".parse::<Upstream>(),
+            Err(UpstreamError::PortZero(_))
+        ));
     }
 
     #[test]

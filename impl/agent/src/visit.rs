@@ -46,7 +46,10 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(code: SignalCode, reason: impl ToString) -> Self {
-        Self { code, reason: reason.to_string() }
+        Self {
+            code,
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -75,7 +78,10 @@ pub(crate) async fn answer(
     welcome: &Welcome,
 ) -> Result<(VisitAnswer, Visit), Refusal> {
     if host.routes.get(&offer.app).is_none() {
-        return Err(Refusal::new(SignalCode::NoSuchApp, "this agent has no such app"));
+        return Err(Refusal::new(
+            SignalCode::NoSuchApp,
+            "this agent has no such app",
+        ));
     }
     let accepted = host
         .transport
@@ -96,7 +102,16 @@ pub(crate) async fn answer(
         path: None,
     };
     let (session_id, app) = (offer.session_id, offer.app.clone());
-    Ok((answer, Visit { session_id, app, facts, connection, driver }))
+    Ok((
+        answer,
+        Visit {
+            session_id,
+            app,
+            facts,
+            connection,
+            driver,
+        },
+    ))
 }
 
 /// Host and port as they stand in the visitor's address bar.
@@ -114,7 +129,13 @@ impl Visit {
         mut candidates: mpsc::Receiver<String>,
         shutdown: CancellationToken,
     ) {
-        let Self { session_id, app, facts, connection, mut driver } = self;
+        let Self {
+            session_id,
+            app,
+            facts,
+            connection,
+            mut driver,
+        } = self;
         let span = tracing::info_span!("visit", session = %session_id, %app);
         async move {
             let mut requests = JoinSet::new();
@@ -166,7 +187,9 @@ impl Visit {
 
 fn with_path(facts: &VisitFacts, connection: &Connection) -> VisitFacts {
     VisitFacts {
-        encodings: connection.peer_settings().map_or(0, |settings| settings.encodings),
+        encodings: connection
+            .peer_settings()
+            .map_or(0, |settings| settings.encodings),
         path: connection.path(),
         ..facts.clone()
     }

@@ -318,6 +318,7 @@ test("a request that breaks the rules is not sent", () => {
     ["GET", "http://x/", [], ErrorCode.BAD_MESSAGE],
     ["GET", "*", [], ErrorCode.BAD_MESSAGE],
     ["GET", "/a b", [], ErrorCode.BAD_MESSAGE],
+    ["GET", "//a", [], ErrorCode.BAD_MESSAGE],
     ["GET", "/a#b", [], ErrorCode.BAD_MESSAGE],
     ["G T", "/", [], ErrorCode.BAD_MESSAGE],
     ["CONNECT", "/", [], ErrorCode.BAD_MESSAGE],

@@ -20,7 +20,10 @@ pub(crate) fn start_logging(verbose: u8, command: &Command) {
              p2claw_rtc_str0m={ours}"
         ))
     });
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// Prints one line of JSON.
@@ -48,9 +51,16 @@ mod tests {
 
     #[test]
     fn a_long_address_still_fits_a_terminal() {
-        let url = format!("https://{}.example.net/#p={}", "a".repeat(63), "y".repeat(52));
+        let url = format!(
+            "https://{}.example.net/#p={}",
+            "a".repeat(63),
+            "y".repeat(52)
+        );
         let code = qr(&url).unwrap_or_default();
         let widest = code.lines().map(|line| line.chars().count()).max();
-        assert!(widest.is_some_and(|width| (40..=80).contains(&width)), "{widest:?}");
+        assert!(
+            widest.is_some_and(|width| (40..=80).contains(&width)),
+            "{widest:?}"
+        );
     }
 }

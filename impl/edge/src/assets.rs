@@ -50,10 +50,16 @@ impl Asset {
             Bytes::from_static(self.contents)
         };
         let mut response = Response::new(full(body));
-        let caching =
-            if self.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let caching = if self.immutable {
+            "public, max-age=31536000, immutable"
+        } else {
+            "no-cache"
+        };
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(self.content_type),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
         headers.insert(header::ETAG, HeaderValue::from_static(self.tag));
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));

@@ -22,8 +22,11 @@ use crate::{
 const HOST_FIELD: HeaderName = HeaderName::from_static("p2claw-host");
 
 /// Fields of a request that coord needs; a visitor's others stay here.
-const FORWARDED_FIELDS: [HeaderName; 3] =
-    [http::header::CONTENT_TYPE, http::header::CONTENT_LENGTH, http::header::ACCEPT];
+const FORWARDED_FIELDS: [HeaderName; 3] = [
+    http::header::CONTENT_TYPE,
+    http::header::CONTENT_LENGTH,
+    http::header::ACCEPT,
+];
 
 /// How long coord may take to take a connection.
 const CONNECT_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -48,7 +51,11 @@ impl Coord {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_DEADLINE));
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { scheme, authority, client })
+        Ok(Self {
+            scheme,
+            authority,
+            client,
+        })
     }
 
     /// Sends a request on and hands the answer back as it streams in.

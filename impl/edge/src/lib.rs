@@ -42,7 +42,11 @@ impl Config {
     /// Plain HTTP, for a trial on one machine or behind a TLS terminator.
     #[must_use]
     pub fn new(coord: Uri, parent: impl Into<String>) -> Self {
-        Self { coord, parent: parent.into(), tls: None }
+        Self {
+            coord,
+            parent: parent.into(),
+            tls: None,
+        }
     }
 }
 

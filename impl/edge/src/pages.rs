@@ -40,10 +40,16 @@ pub(crate) fn landing(parent: &str) -> String {
 pub(crate) fn not_found(text: &str) -> String {
     page(
         "There is nothing at this address",
-        &format!("<p>{}</p><p>Check the spelling, or ask whoever gave it to you.</p>", escape(text)),
+        &format!(
+            "<p>{}</p><p>Check the spelling, or ask whoever gave it to you.</p>",
+            escape(text)
+        ),
     )
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

@@ -22,7 +22,9 @@ const ERROR_FIELD: HeaderName = HeaderName::from_static("p2claw-error");
 pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
 
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed()
+    Full::new(bytes.into())
+        .map_err(|never: Infallible| match never {})
+        .boxed()
 }
 
 /// What answers requests; shared by all connections.
@@ -35,14 +37,19 @@ pub(crate) struct Edge {
 impl Edge {
     pub(crate) fn new(config: Config) -> Result<Arc<Self>, EdgeError> {
         let coord = Coord::new(config.coord)?;
-        Ok(Arc::new(Self { coord, parent: config.parent.to_ascii_lowercase() }))
+        Ok(Arc::new(Self {
+            coord,
+            parent: config.parent.to_ascii_lowercase(),
+        }))
     }
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let mut response = self.route(request).await;
         let headers = response.headers_mut();
-        headers
-            .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         headers
             .entry(header::REFERRER_POLICY)
             .or_insert(HeaderValue::from_static("same-origin"));
@@ -65,14 +72,22 @@ impl Edge {
                 host.to_str().ok().map(str::to_owned)
             });
         let Some(host) = host else {
-            return problem(StatusCode::BAD_REQUEST, "NO_HOST", "the request names no host\n");
+            return problem(
+                StatusCode::BAD_REQUEST,
+                "NO_HOST",
+                "the request names no host\n",
+            );
         };
         match read_host(&host, &self.parent) {
             HostName::App(_) => {}
             HostName::Parent => return landing(request.uri().path(), &self.parent),
             HostName::BadLabel(error) => {
                 let text = format!("{host} is no address of an app: {error}");
-                return page(StatusCode::NOT_FOUND, "NO_SUCH_ALIAS", pages::not_found(&text));
+                return page(
+                    StatusCode::NOT_FOUND,
+                    "NO_SUCH_ALIAS",
+                    pages::not_found(&text),
+                );
             }
             HostName::Elsewhere => {
                 let text = format!("This server answers for names under {} only.", self.parent);
@@ -84,13 +99,21 @@ impl Edge {
             return for_the_app(request.method(), request.headers());
         }
         let Some(own) = path.strip_prefix(VERSION_1) else {
-            return problem(StatusCode::NOT_FOUND, "VERSION", "this edge speaks version 1 only\n");
+            return problem(
+                StatusCode::NOT_FOUND,
+                "VERSION",
+                "this edge speaks version 1 only\n",
+            );
         };
         if own == "ice-servers" || own == "visits" || own.starts_with("visits/") {
             return self.coord.forward(request, &host).await;
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return problem(StatusCode::METHOD_NOT_ALLOWED, "METHOD", "only GET and HEAD\n");
+            return problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "METHOD",
+                "only GET and HEAD\n",
+            );
         }
         let file = match own {
             "blank" => "blank.html",
@@ -98,7 +121,11 @@ impl Edge {
             other => other,
         };
         let Some(asset) = assets::find(file) else {
-            return problem(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such file\n");
+            return problem(
+                StatusCode::NOT_FOUND,
+                "NOT_FOUND",
+                "there is no such file\n",
+            );
         };
         let mut response = asset.answer(request.headers());
         if file == "sw.js" {
@@ -119,19 +146,29 @@ fn for_the_app(method: &Method, headers: &HeaderMap) -> Response<Body> {
         Some(destination) => destination == "document",
         None => text("accept").is_some_and(|accept| accept.contains("text/html")),
     };
-    if navigates && matches!(*method, Method::GET | Method::HEAD | Method::POST) {
-        if let Some(shell) = assets::find("shell.html") {
-            return shell.answer(headers);
-        }
+    // A form's body must not end here: it is for the app alone.
+    if navigates
+        && matches!(*method, Method::GET | Method::HEAD)
+        && let Some(shell) = assets::find("shell.html")
+    {
+        return shell.answer(headers);
     }
-    problem(StatusCode::SERVICE_UNAVAILABLE, "NOT_TUNNELLED", pages::NOT_TUNNELLED)
+    problem(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "NOT_TUNNELLED",
+        pages::NOT_TUNNELLED,
+    )
 }
 
 fn landing(path: &str, parent: &str) -> Response<Body> {
     if path == "/" {
         page(StatusCode::OK, "", pages::landing(parent))
     } else {
-        page(StatusCode::NOT_FOUND, "NOT_FOUND", pages::not_found("There is no such page."))
+        page(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            pages::not_found("There is no such page."),
+        )
     }
 }
 

@@ -36,7 +36,10 @@ impl Demux {
     /// Adds a peer under its own ICE user fragment.
     pub(crate) fn insert(&self, ufrag: &str) -> mpsc::Receiver<Datagram> {
         let (queue, datagrams) = mpsc::channel(PEER_QUEUE);
-        let entry = Entry { queue, addresses: Vec::new() };
+        let entry = Entry {
+            queue,
+            addresses: Vec::new(),
+        };
         self.table().peers.insert(ufrag.to_owned(), entry);
         datagrams
     }
@@ -45,7 +48,11 @@ impl Demux {
         let mut table = self.table();
         if let Some(entry) = table.peers.remove(ufrag) {
             for address in entry.addresses {
-                if table.by_address.get(&address).is_some_and(|owner| owner == ufrag) {
+                if table
+                    .by_address
+                    .get(&address)
+                    .is_some_and(|owner| owner == ufrag)
+                {
                     table.by_address.remove(&address);
                 }
             }
@@ -67,13 +74,17 @@ impl Demux {
     /// peer's next check, and never gets past DTLS.
     pub(crate) fn deliver(&self, datagram: Datagram) {
         let mut table = self.table();
-        let named = datagram.contents.first().is_some_and(|first| *first < 4).then(|| {
-            let message = StunMessage::parse(&datagram.contents).ok()?;
-            if !message.is_binding_request() {
-                return None;
-            }
-            message.split_username().map(|(ours, _)| ours.to_owned())
-        });
+        let named = datagram
+            .contents
+            .first()
+            .is_some_and(|first| *first < 4)
+            .then(|| {
+                let message = StunMessage::parse(&datagram.contents).ok()?;
+                if !message.is_binding_request() {
+                    return None;
+                }
+                message.split_username().map(|(ours, _)| ours.to_owned())
+            });
         if let Some(ufrag) = named.flatten() {
             if !table.peers.contains_key(&ufrag) {
                 return;

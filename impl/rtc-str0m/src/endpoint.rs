@@ -8,9 +8,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use p2claw_agent::transport::{
-    Accepted, LANE_LABEL, Offered, PeerTransport, TransportError,
-};
+use p2claw_agent::transport::{Accepted, LANE_LABEL, Offered, PeerTransport, TransportError};
 use str0m::{
     Candidate, Rtc, RtcConfig,
     change::SdpOffer,
@@ -48,7 +46,11 @@ pub struct EndpointConfig {
 
 impl Default for EndpointConfig {
     fn default() -> Self {
-        Self { port: 0, loopback: false, lanes: 4 }
+        Self {
+            port: 0,
+            loopback: false,
+            lanes: 4,
+        }
     }
 }
 
@@ -70,7 +72,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn socket_for(&self, address: SocketAddr) -> Option<&Arc<Socket>> {
-        if address.is_ipv4() { self.ipv4.as_ref() } else { self.ipv6.as_ref() }
+        if address.is_ipv4() {
+            self.ipv4.as_ref()
+        } else {
+            self.ipv6.as_ref()
+        }
     }
 }
 
@@ -88,7 +94,11 @@ impl Endpoint {
             (Err(error), Ok(_)) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
             (ipv4, ipv6) => (ipv4.ok().map(Arc::new), ipv6.ok().map(Arc::new)),
         };
-        let shared = Arc::new(Shared { ipv4, ipv6, demux: Demux::default() });
+        let shared = Arc::new(Shared {
+            ipv4,
+            ipv6,
+            demux: Demux::default(),
+        });
         let mut readers = JoinSet::new();
         for socket in shared.ipv4.iter().chain(&shared.ipv6) {
             let (socket, shared) = (Arc::clone(socket), Arc::clone(&shared));
@@ -129,8 +139,10 @@ impl Endpoint {
 
     /// Addresses of this machine, as they are now: interfaces come and go.
     fn host_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        let mut ips: Vec<IpAddr> =
-            if_addrs::get_if_addrs()?.into_iter().map(|interface| interface.ip()).collect();
+        let mut ips: Vec<IpAddr> = if_addrs::get_if_addrs()?
+            .into_iter()
+            .map(|interface| interface.ip())
+            .collect();
         ips.retain(|ip| !is_link_local(*ip));
         let has_others = ips.iter().any(|ip| !ip.is_loopback());
         if has_others && !self.loopback {
@@ -140,8 +152,14 @@ impl Endpoint {
         ips.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
         ips.dedup();
         let addresses = ips.into_iter().filter_map(|ip| {
-            let socket = if ip.is_ipv4() { &self.shared.ipv4 } else { &self.shared.ipv6 };
-            socket.as_ref().map(|socket| SocketAddr::new(ip, socket.local().port()))
+            let socket = if ip.is_ipv4() {
+                &self.shared.ipv4
+            } else {
+                &self.shared.ipv6
+            };
+            socket
+                .as_ref()
+                .map(|socket| SocketAddr::new(ip, socket.local().port()))
         });
         let addresses: Vec<SocketAddr> = addresses.collect();
         if addresses.is_empty() {
@@ -170,10 +188,16 @@ impl Endpoint {
             .accept_offer(offer)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
         let lanes: Vec<ChannelId> = (0..self.lanes)
-            .map(|lane| rtc.direct_api().create_data_channel(Self::lane_config(lane)))
+            .map(|lane| {
+                rtc.direct_api()
+                    .create_data_channel(Self::lane_config(lane))
+            })
             .collect();
         let peer = Str0mPeer::new(rtc, Arc::clone(&self.shared), lanes, None);
-        Ok(Accepted { answer: answer.to_sdp_string(), peer: Box::new(peer) })
+        Ok(Accepted {
+            answer: answer.to_sdp_string(),
+            peer: Box::new(peer),
+        })
     }
 
     fn make_offer(&self) -> Result<Offered, TransportError> {
@@ -186,7 +210,10 @@ impl Endpoint {
             .apply()
             .ok_or_else(|| TransportError::Stack("the offer came out empty".to_owned()))?;
         let peer = Str0mPeer::new(rtc, Arc::clone(&self.shared), lanes, Some(pending));
-        Ok(Offered { offer: offer.to_sdp_string(), peer: Box::new(peer) })
+        Ok(Offered {
+            offer: offer.to_sdp_string(),
+            peer: Box::new(peer),
+        })
     }
 }
 
@@ -200,7 +227,12 @@ impl PeerTransport for Endpoint {
     }
 
     fn local_addresses(&self) -> Vec<SocketAddr> {
-        self.shared.ipv4.iter().chain(&self.shared.ipv6).map(|socket| socket.local()).collect()
+        self.shared
+            .ipv4
+            .iter()
+            .chain(&self.shared.ipv6)
+            .map(|socket| socket.local())
+            .collect()
     }
 }
 

@@ -99,8 +99,14 @@ impl Str0mPeer {
                 Ok(Output::Transmit(transmit)) => {
                     let datagram = &transmit.contents[..];
                     let (source, destination) = (transmit.source, transmit.destination);
-                    if datagram.first().is_some_and(|first| *first > STUN_FIRST_BYTE_MAX) {
-                        self.path = Some(Path { local: source, remote: destination });
+                    if datagram
+                        .first()
+                        .is_some_and(|first| *first > STUN_FIRST_BYTE_MAX)
+                    {
+                        self.path = Some(Path {
+                            local: source,
+                            remote: destination,
+                        });
                     }
                     if self.known != Some(destination) {
                         self.shared.demux.learn(&self.ufrag, destination);
@@ -149,13 +155,20 @@ impl Str0mPeer {
         if self.batch.is_empty() {
             return true;
         }
-        let Some(socket) = self.batch.source().and_then(|source| self.shared.socket_for(source))
+        let Some(socket) = self
+            .batch
+            .source()
+            .and_then(|source| self.shared.socket_for(source))
         else {
             return true;
         };
         self.batch.flush(socket, cx)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "str0m's other events concern media, which no peer here negotiates"
+    )]
     fn note(&mut self, event: Event) {
         match event {
             Event::ChannelOpen(id, _) => {
@@ -174,7 +187,8 @@ impl Str0mPeer {
             }
             Event::ChannelData(data) => {
                 if let Some(lane) = self.lane_of(data.id) {
-                    self.events.push_back(PeerEvent::Message(lane, Bytes::from(data.data)));
+                    self.events
+                        .push_back(PeerEvent::Message(lane, Bytes::from(data.data)));
                 }
             }
             // Lanes never close one by one (`SES`): the other end is going.
@@ -185,10 +199,12 @@ impl Str0mPeer {
                     self.events.push_back(PeerEvent::Path(PathState::Connected));
                 }
                 IceConnectionState::Disconnected => {
-                    self.events.push_back(PeerEvent::Path(PathState::Disconnected));
+                    self.events
+                        .push_back(PeerEvent::Path(PathState::Disconnected));
                 }
-                _ => {}
+                IceConnectionState::New | IceConnectionState::Checking => {}
             },
+            // Media and statistics.
             _ => {}
         }
     }
@@ -277,7 +293,10 @@ impl Peer for Str0mPeer {
         if self.closed.is_some() {
             return Err(TransportError::Closed);
         }
-        let id = self.lanes.get(usize::from(lane.get())).ok_or(TransportError::Closed)?;
+        let id = self
+            .lanes
+            .get(usize::from(lane.get()))
+            .ok_or(TransportError::Closed)?;
         let mut channel = self.rtc.channel(*id).ok_or(TransportError::Closed)?;
         let taken = channel
             .write(true, message)
@@ -331,7 +350,11 @@ impl Str0mPeer {
         let queued: usize = self
             .lanes
             .iter()
-            .filter_map(|id| self.rtc.channel(*id).map(|mut channel| channel.buffered_amount()))
+            .filter_map(|id| {
+                self.rtc
+                    .channel(*id)
+                    .map(|mut channel| channel.buffered_amount())
+            })
             .sum();
         queued + p2claw_session::limits::FRAME_DEFAULT <= crate::endpoint::SEND_BUFFER_BYTES
     }

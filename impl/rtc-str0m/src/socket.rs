@@ -38,7 +38,11 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let raw = RawSocket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        let raw = RawSocket::new(
+            Domain::for_address(address),
+            Type::DGRAM,
+            Some(Protocol::UDP),
+        )?;
         if address.is_ipv6() {
             raw.set_only_v6(true)?;
         }
@@ -102,7 +106,8 @@ impl Socket {
             let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
                 std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
             let attempt = self.io.try_io(Interest::READABLE, || {
-                self.state.recv(UdpSockRef::from(&self.io), &mut slices, metas)
+                self.state
+                    .recv(UdpSockRef::from(&self.io), &mut slices, metas)
             });
             match attempt {
                 Ok(received) => break received,
@@ -112,7 +117,10 @@ impl Socket {
                 Err(error) => return Err(error),
             }
         };
-        for (meta, bytes) in buffer.metas[..received].iter().zip(buffer.storage.chunks(READ_BYTES)) {
+        for (meta, bytes) in buffer.metas[..received]
+            .iter()
+            .zip(buffer.storage.chunks(READ_BYTES))
+        {
             let contents = Bytes::copy_from_slice(&bytes[..meta.len]);
             let ip = meta.dst_ip.unwrap_or_else(|| self.local.ip());
             let destination = SocketAddr::new(ip, self.local.port());

@@ -11,7 +11,7 @@ pub use target::{Target, TargetError};
 pub(crate) use message::BodyLength;
 
 /// Fields that would change how the message is framed or routed if they came behind its body
-/// (RFC 9110 section 6.5.1).
+/// (SES-039; RFC 9110 section 6.5.1).
 pub(crate) const NOT_IN_TRAILERS: &[&str] = &["content-length", "host", "trailer"];
 
 /// RFC 9110 section 5.6.2.

@@ -1,4 +1,5 @@
-//! Every limit of a session, with its unit and where it comes from.
+//! Every limit of a session, with its unit and where it comes from. Together they bound every queue
+//! and all memory, whatever the peer does (SES-093): see [`worst_case_memory`].
 
 use std::time::Duration;
 

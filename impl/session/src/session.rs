@@ -147,7 +147,8 @@ impl Session {
         Ok(id)
     }
 
-    /// Responds, on the agent: any 1xx, then the final response.
+    /// Responds, on the agent: any 1xx, then the final response, which need not wait for the end of
+    /// the request's body (SES-026).
     ///
     /// Of 1xx responses only the first [`crate::limits::INFORMATIONAL_MAX`] are sent.
     pub fn respond(&mut self, id: StreamId, response: Response) -> Result<(), WriteError> {
@@ -442,10 +443,9 @@ impl Session {
         };
         if self.streams.get(&id).is_some_and(over)
             && let Some(stream) = self.streams.remove(&id)
+            && stream.queued
         {
-            if stream.queued {
-                self.lanes[stream.lane.index()].forget(id);
-            }
+            self.lanes[stream.lane.index()].forget(id);
         }
     }
 }

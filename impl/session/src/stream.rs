@@ -59,7 +59,12 @@ impl Stream {
             Role::Visitor => self.released || self.observed,
             Role::Agent => self.released,
         };
-        done_with && self.control == 0 && self.send.is_over() && self.recv.is_over()
+        done_with && self.is_closed()
+    }
+
+    /// Whether both halves have ended on the wire (SES-013).
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.control == 0 && self.send.is_over() && self.recv.is_over()
     }
 }
 

@@ -130,7 +130,11 @@ impl Driver {
         let mut ran = false;
         let mut next = {
             let mut state = self.shared.lock();
-            if state.session.poll_timeout().is_some_and(|at| at <= now.into_std()) {
+            if state
+                .session
+                .poll_timeout()
+                .is_some_and(|at| at <= now.into_std())
+            {
                 state.session.handle_timeout(now.into_std());
                 ran = true;
             }
@@ -169,9 +173,7 @@ impl Future for Driver {
                 Poll::Ready(PeerEvent::Closed(reason)) => {
                     this.receive(PeerEvent::Closed(reason));
                     let ended = this.shared.lock().ended.clone();
-                    return Poll::Ready(
-                        ended.unwrap_or_else(|| transport_closed("closed")),
-                    );
+                    return Poll::Ready(ended.unwrap_or_else(|| transport_closed("closed")));
                 }
                 Poll::Ready(event) => {
                     this.receive(event);
@@ -218,13 +220,19 @@ impl Driver {
 
 /// The peer connection ended, and the session with it.
 fn transport_closed(reason: &str) -> SessionError {
-    SessionError { code: ErrorCode::NO_ERROR, reason: reason.to_owned(), fault: Fault::Peer }
+    SessionError {
+        code: ErrorCode::NO_ERROR,
+        reason: reason.to_owned(),
+        fault: Fault::Peer,
+    }
 }
 
 impl Drop for Driver {
     /// A driver that is dropped before its end, with its task for instance, leaves nobody waiting.
     fn drop(&mut self) {
-        self.shared.lock().end(transport_closed("the connection was dropped"));
+        self.shared
+            .lock()
+            .end(transport_closed("the connection was dropped"));
     }
 }
 

@@ -40,7 +40,12 @@ pub fn connect(role: Role, config: Config, peer: Box<dyn Peer>) -> (Connection, 
         }),
         driver: AtomicWaker::new(),
     });
-    (Connection { shared: Arc::clone(&shared) }, Driver::new(shared, peer))
+    (
+        Connection {
+            shared: Arc::clone(&shared),
+        },
+        Driver::new(shared, peer),
+    )
 }
 
 /// The streams of one session. Clones are the same session.

@@ -8,13 +8,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame};
-use p2claw_session::{
-    ErrorCode, Fields, Read, ReadError, Request, Response, StreamId, WriteError,
-};
+use p2claw_session::{ErrorCode, Fields, Read, ReadError, Request, Response, StreamId, WriteError};
 
 use super::{Shared, State};
+use crate::fields::to_header_map;
 
 /// Why a stream stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +50,12 @@ impl From<WriteError> for StreamError {
         match error {
             WriteError::Stopped { code } => Self::Stopped(code),
             WriteError::Reset | WriteError::UnknownStream | WriteError::Closed => Self::Closed,
-            other => Self::Message(other.to_string()),
+            other @ (WriteError::Finished
+            | WriteError::HeadTooLarge
+            | WriteError::NotResponded
+            | WriteError::AlreadyResponded
+            | WriteError::WrongRole
+            | WriteError::Message(_)) => Self::Message(other.to_string()),
         }
     }
 }
@@ -75,9 +78,20 @@ impl Incoming {
     }
 
     pub(super) fn new(shared: &Arc<Shared>, id: StreamId, request: Request) -> Self {
-        let slot = Arc::new(Hold { shared: Arc::clone(shared), id, agent: true });
+        let slot = Arc::new(Hold {
+            shared: Arc::clone(shared),
+            id,
+            agent: true,
+        });
         let body = RecvBody::new(Arc::clone(&slot), request.end);
-        Self { request, body, answer: SendBody { slot, finished: false } }
+        Self {
+            request,
+            body,
+            answer: SendBody {
+                slot,
+                finished: false,
+            },
+        }
     }
 }
 
@@ -91,9 +105,16 @@ pub struct Exchange {
 
 impl Exchange {
     pub(super) fn new(shared: &Arc<Shared>, id: StreamId, request_ended: bool) -> Self {
-        let slot = Arc::new(Hold { shared: Arc::clone(shared), id, agent: false });
+        let slot = Arc::new(Hold {
+            shared: Arc::clone(shared),
+            id,
+            agent: false,
+        });
         Self {
-            body: SendBody { slot: Arc::clone(&slot), finished: request_ended },
+            body: SendBody {
+                slot: Arc::clone(&slot),
+                finished: request_ended,
+            },
             response: RecvBody::new(slot, false),
         }
     }
@@ -165,7 +186,9 @@ impl SendBody {
     /// When the head is larger than a frame, or the stream has ended.
     pub fn respond(&mut self, response: Response) -> Result<(), StreamError> {
         let (id, last) = (self.slot.id, response.end);
-        self.slot.shared.with(|state| state.session.respond(id, response))?;
+        self.slot
+            .shared
+            .with(|state| state.session.respond(id, response))?;
         self.finished |= last;
         Ok(())
     }
@@ -178,7 +201,11 @@ impl SendBody {
         std::future::poll_fn(|cx| self.poll_write(cx, &mut data)).await
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), StreamError>> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &mut Bytes,
+    ) -> Poll<Result<(), StreamError>> {
         let id = self.slot.id;
         self.slot.shared.with(|state| {
             state.write(id, data)?;
@@ -199,7 +226,9 @@ impl SendBody {
     /// As [`SendBody::write`].
     pub fn finish(&mut self, trailers: Option<Fields>) -> Result<(), StreamError> {
         let id = self.slot.id;
-        self.slot.shared.with(|state| state.session.finish(id, trailers))?;
+        self.slot
+            .shared
+            .with(|state| state.session.finish(id, trailers))?;
         self.finished = true;
         Ok(())
     }
@@ -208,7 +237,9 @@ impl SendBody {
     pub fn reset(&mut self, code: ErrorCode, reason: &str) {
         let id = self.slot.id;
         self.finished = true;
-        self.slot.shared.with(|state| state.session.reset(id, code, reason));
+        self.slot
+            .shared
+            .with(|state| state.session.reset(id, code, reason));
     }
 
     /// Waits until the other end no longer wants this body, or the session is over.
@@ -248,6 +279,12 @@ pub struct RecvBody {
     ended: bool,
 }
 
+/// What comes next of a body.
+enum Piece {
+    Data(Bytes),
+    End(Option<Fields>),
+}
+
 impl RecvBody {
     fn new(slot: Arc<Hold>, ended: bool) -> Self {
         Self { slot, ended }
@@ -258,7 +295,10 @@ impl RecvBody {
     /// # Errors
     /// When the body was cut off: what came before is not the whole.
     pub async fn data(&mut self) -> Result<Option<Bytes>, StreamError> {
-        std::future::poll_fn(|cx| self.poll_data(cx)).await.map(|(data, _)| data)
+        match std::future::poll_fn(|cx| self.poll_data(cx)).await? {
+            Piece::Data(data) => Ok(Some(data)),
+            Piece::End(_) => Ok(None),
+        }
     }
 
     /// Asks the other side to stop sending.
@@ -268,12 +308,9 @@ impl RecvBody {
         self.slot.shared.with(|state| state.session.stop(id, code));
     }
 
-    fn poll_data(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(Option<Bytes>, Option<Fields>), StreamError>> {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, StreamError>> {
         if self.ended {
-            return Poll::Ready(Ok((None, None)));
+            return Poll::Ready(Ok(Piece::End(None)));
         }
         let id = self.slot.id;
         let read = self.slot.shared.with(|state| match state.read(id) {
@@ -284,11 +321,11 @@ impl RecvBody {
                 });
                 Poll::Pending
             }
-            Ok(Read::Data(data)) => Poll::Ready(Ok((Some(data), None))),
-            Ok(Read::End(trailers)) => Poll::Ready(Ok((None, trailers))),
+            Ok(Read::Data(data)) => Poll::Ready(Ok(Piece::Data(data))),
+            Ok(Read::End(trailers)) => Poll::Ready(Ok(Piece::End(trailers))),
             Err(error) => Poll::Ready(Err(error)),
         });
-        if matches!(read, Poll::Ready(Ok((None, _)) | Err(_))) {
+        if matches!(read, Poll::Ready(Ok(Piece::End(_)) | Err(_))) {
             self.ended = true;
         }
         read
@@ -326,26 +363,17 @@ impl Body for RecvBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
-        let (data, trailers) = match self.poll_data(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-            Poll::Ready(Ok(read)) => read,
-        };
-        let frame = match (data, trailers) {
-            (Some(data), _) => Some(Frame::data(data)),
-            (None, Some(trailers)) => Some(Frame::trailers(to_header_map(&trailers))),
-            (None, None) => None,
-        };
-        Poll::Ready(frame.map(Ok))
+        self.poll_data(cx).map(|piece| match piece {
+            Err(error) => Some(Err(error)),
+            Ok(Piece::Data(data)) => Some(Ok(Frame::data(data))),
+            Ok(Piece::End(Some(trailers))) => Some(Ok(Frame::trailers(to_header_map(&trailers)))),
+            Ok(Piece::End(None)) => None,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
         self.ended
     }
-}
-
-fn to_header_map(fields: &Fields) -> HeaderMap {
-    crate::fields::to_header_map(fields)
 }
 
 impl Drop for RecvBody {
@@ -358,7 +386,9 @@ impl Drop for RecvBody {
 
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("request", &self.request).finish_non_exhaustive()
+        f.debug_struct("Incoming")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
     }
 }
 
@@ -376,6 +406,8 @@ debug_as_stream!(SendBody, RecvBody);
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("stream", &self.body.slot.id).finish_non_exhaustive()
+        f.debug_struct("Exchange")
+            .field("stream", &self.body.slot.id)
+            .finish_non_exhaustive()
     }
 }

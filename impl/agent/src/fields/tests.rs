@@ -44,7 +44,10 @@ fn the_upstream_sees_its_own_host_and_the_truth_beside_it() {
     assert_eq!(headers["host"], "localhost:5173");
     assert_eq!(headers["origin"], "http://localhost:5173");
     assert_eq!(headers["x-forwarded-for"], "198.51.100.7");
-    assert_eq!(headers["x-forwarded-host"], "recipes-honeyed-marble-4155.example.net");
+    assert_eq!(
+        headers["x-forwarded-host"],
+        "recipes-honeyed-marble-4155.example.net"
+    );
     assert_eq!(headers["x-forwarded-proto"], "https");
     assert_eq!(
         headers["forwarded"],
@@ -86,6 +89,7 @@ fn the_visitor_gets_no_field_of_one_connection_only() {
         ("keep-alive", "timeout=5"),
         ("transfer-encoding", "chunked"),
         ("x-p2claw-error", "forged"),
+        ("p2claw-error", "UPSTREAM_UNAVAILABLE"),
         ("set-cookie", "a=1"),
         ("content-type", "text/html"),
     ] {
@@ -115,6 +119,10 @@ fn a_location_at_the_upstream_becomes_a_path() {
         let mut headers = HeaderMap::new();
         headers.insert("location", HeaderValue::from_static(location));
         let fields = for_visitor(&headers, &upstream);
-        assert_eq!(fields.get("location").unwrap(), shown.as_bytes(), "{location}");
+        assert_eq!(
+            fields.get("location").unwrap(),
+            shown.as_bytes(),
+            "{location}"
+        );
     }
 }

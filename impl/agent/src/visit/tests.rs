@@ -1,5 +1,9 @@
 //! A visitor in the same process, an agent's visit, and upstreams of every kind.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 use bytes::Bytes;
 use p2claw_identity::{Alias, Fingerprint, Nonce};
@@ -46,13 +50,25 @@ async fn scene() -> Scene {
     let address = upstream.local_addr().unwrap().to_string().parse().unwrap();
     let routes = Arc::new(Routes::load(None).unwrap());
     let app = AppName::parse("recipes").unwrap();
-    routes.expose(app.clone(), RouteEntry { upstream: address, preserve_host: false }).unwrap();
+    routes
+        .expose(
+            app.clone(),
+            RouteEntry {
+                upstream: address,
+                preserve_host: false,
+            },
+        )
+        .unwrap();
     let key = Arc::new(IdentityKey::from_seed([7; 32]));
     let alias = Alias::candidate(&key.peer_id(), 0);
     let network = MemoryTransport::new();
     let transport = Arc::new(network.clone());
-    let host =
-        Arc::new(Host { key, routes: Arc::clone(&routes), transport, session: Config::default() });
+    let host = Arc::new(Host {
+        key,
+        routes: Arc::clone(&routes),
+        transport,
+        session: Config::default(),
+    });
     let mut offered = network.offer().await.unwrap();
     let offer = offer_of(offered.offer.clone(), &app, &alias);
     let welcome = Welcome {
@@ -69,13 +85,18 @@ async fn scene() -> Scene {
     };
     let (signed, visit) = answer(&host, &offer, &welcome).await.unwrap();
     offered.peer.accept_answer(&signed.sdp).unwrap();
-    let (visitor, driver) =
-        connection::connect(Role::Visitor, Config::default(), offered.peer);
+    let (visitor, driver) = connection::connect(Role::Visitor, Config::default(), offered.peer);
     tokio::spawn(driver);
     let shutdown = CancellationToken::new();
     let (_, candidates) = mpsc::channel(1);
     let visit = tokio::spawn(visit.run(host, candidates, shutdown.clone()));
-    Scene { upstream, visitor, routes, shutdown, visit }
+    Scene {
+        upstream,
+        visitor,
+        routes,
+        shutdown,
+        visit,
+    }
 }
 
 impl Scene {
@@ -87,7 +108,10 @@ impl Scene {
             end,
         };
         for (name, value) in fields {
-            request.fields.push(*name, value.as_bytes().to_vec()).unwrap();
+            request
+                .fields
+                .push(*name, value.as_bytes().to_vec())
+                .unwrap();
         }
         self.visitor.open(request).unwrap()
     }
@@ -101,7 +125,9 @@ impl Scene {
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("nothing happened within 10 s"))
+    timeout(PATIENCE, work)
+        .await
+        .unwrap_or_else(|_| panic!("nothing happened within 10 s"))
 }
 
 async fn read_head(stream: &mut TcpStream) -> String {
@@ -125,7 +151,10 @@ async fn body(exchange: &mut Exchange) -> Result<Vec<u8>, StreamError> {
 }
 
 fn field<'a>(response: &'a Response, name: &str) -> &'a [u8] {
-    response.fields.get(name).unwrap_or_else(|| panic!("no field {name}"))
+    response
+        .fields
+        .get(name)
+        .unwrap_or_else(|| panic!("no field {name}"))
 }
 
 /// Reads until the other end closes; what it sent meanwhile does not matter.
@@ -138,7 +167,11 @@ async fn closed(stream: &mut TcpStream) {
 async fn a_request_reaches_the_upstream_with_the_truth_about_where_it_came_from() {
     let scene = scene().await;
     let mut exchange = scene.send("POST", "/a?b=c", &[("content-length", "5")], false);
-    exchange.body.write(Bytes::from_static(b"hello")).await.unwrap();
+    exchange
+        .body
+        .write(Bytes::from_static(b"hello"))
+        .await
+        .unwrap();
     exchange.body.finish(None).unwrap();
     let (mut stream, request) = scene.accept().await;
     assert!(request.starts_with("POST /a?b=c HTTP/1.1\r\n"), "{request}");
@@ -156,7 +189,8 @@ async fn a_request_reaches_the_upstream_with_the_truth_about_where_it_came_from(
     let mut sent = [0; 5];
     within(stream.read_exact(&mut sent)).await.unwrap();
     assert_eq!(&sent, b"hello");
-    let response = b"HTTP/1.1 201 Created\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nTransfer-Encoding: \
+    let response =
+        b"HTTP/1.1 201 Created\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nTransfer-Encoding: \
         chunked\r\nTrailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 9\r\n\r\n";
     stream.write_all(response).await.unwrap();
     let response = head(&mut exchange).await;
@@ -171,11 +205,15 @@ async fn each_piece_is_forwarded_before_the_next_one_comes() {
     let scene = scene().await;
     let mut exchange = scene.send("GET", "/events", &[], true);
     let (mut stream, _) = scene.accept().await;
-    let start = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let start =
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     stream.write_all(start).await.unwrap();
     assert_eq!(head(&mut exchange).await.status, 200);
     for round in 0..5 {
-        stream.write_all(format!("2\r\n{round};\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("2\r\n{round};\r\n").as_bytes())
+            .await
+            .unwrap();
         let data = within(exchange.response.data()).await.unwrap().unwrap();
         assert_eq!(data, format!("{round};"));
     }
@@ -188,10 +226,16 @@ async fn early_hints_come_before_the_response() {
     let scene = scene().await;
     let mut exchange = scene.send("GET", "/", &[], true);
     let (mut stream, _) = scene.accept().await;
-    stream.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n")
+        .await
+        .unwrap();
     let hint = head(&mut exchange).await;
     assert_eq!((hint.status, field(&hint, "link")), (103, &b"</a.css>"[..]));
-    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+        .await
+        .unwrap();
     let response = head(&mut exchange).await;
     assert_eq!((response.status, response.end), (204, true));
     assert_eq!(body(&mut exchange).await.unwrap(), b"");
@@ -228,13 +272,12 @@ async fn an_upstream_that_is_down_gets_a_page_and_is_found_again() {
         let request = Request {
             method: "GET".to_owned(),
             target: Target::parse("/").unwrap(),
-            fields: [("accept".to_owned(), Bytes::from(accept))].into_iter().fold(
-                Fields::new(),
-                |mut fields, (name, value)| {
+            fields: [("accept".to_owned(), Bytes::from(accept))]
+                .into_iter()
+                .fold(Fields::new(), |mut fields, (name, value)| {
                     fields.push(name, value).unwrap();
                     fields
-                },
-            ),
+                }),
             end: true,
         };
         let mut exchange = scene.visitor.open(request).unwrap();
@@ -247,7 +290,10 @@ async fn an_upstream_that_is_down_gets_a_page_and_is_found_again() {
     scene.upstream = TcpListener::bind(address).await.unwrap();
     let mut exchange = scene.send("GET", "/", &[], true);
     let (mut stream, _) = scene.accept().await;
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        .await
+        .unwrap();
     assert_eq!(head(&mut exchange).await.status, 200);
 }
 
@@ -288,19 +334,29 @@ async fn a_visitor_who_leaves_ends_the_upstream_call() {
     // Within its body, while the upstream is silent.
     let mut exchange = scene.send("GET", "/", &[], true);
     let (mut stream, _) = scene.accept().await;
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
+        .await
+        .unwrap();
     head(&mut exchange).await;
     drop(exchange);
     closed(&mut stream).await;
     // Within the request's body: the upstream must not take it for complete.
     let mut exchange = scene.send("POST", "/", &[], false);
-    exchange.body.write(Bytes::from_static(b"half")).await.unwrap();
+    exchange
+        .body
+        .write(Bytes::from_static(b"half"))
+        .await
+        .unwrap();
     let (mut stream, request) = scene.accept().await;
     assert!(request.contains("transfer-encoding: chunked"), "{request}");
     drop(exchange);
     let mut rest = Vec::new();
     let _ = within(stream.read_to_end(&mut rest)).await;
-    assert!(!rest.ends_with(b"0\r\n\r\n"), "a body that was cut off looked whole");
+    assert!(
+        !rest.ends_with(b"0\r\n\r\n"),
+        "a body that was cut off looked whole"
+    );
 }
 
 #[tokio::test]
@@ -327,13 +383,19 @@ async fn redirects_are_passed_on_and_never_followed() {
     );
     stream.write_all(redirect.as_bytes()).await.unwrap();
     let response = head(&mut exchange).await;
-    assert_eq!((response.status, field(&response, "location")), (302, &b"/new"[..]));
+    assert_eq!(
+        (response.status, field(&response, "location")),
+        (302, &b"/new"[..])
+    );
 }
 
 #[tokio::test]
 async fn a_route_that_was_taken_away_is_a_404() {
     let scene = scene().await;
-    scene.routes.unexpose(&AppName::parse("recipes").unwrap()).unwrap();
+    scene
+        .routes
+        .unexpose(&AppName::parse("recipes").unwrap())
+        .unwrap();
     let mut exchange = scene.send("HEAD", "/", &[], true);
     let response = head(&mut exchange).await;
     assert_eq!((response.status, response.end), (404, true));
@@ -346,7 +408,10 @@ async fn a_shutdown_lets_running_exchanges_finish() {
     let mut exchange = scene.send("GET", "/", &[], true);
     let (mut stream, _) = scene.accept().await;
     scene.shutdown.cancel();
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole").await.unwrap();
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole")
+        .await
+        .unwrap();
     assert_eq!(head(&mut exchange).await.status, 200);
     assert_eq!(body(&mut exchange).await.unwrap(), b"whole");
     within(scene.visit).await.unwrap();
@@ -357,7 +422,10 @@ async fn a_visitor_who_never_says_hello_is_given_up() {
     let network = MemoryTransport::new();
     let routes = Arc::new(Routes::load(None).unwrap());
     let app = AppName::parse("recipes").unwrap();
-    let entry = RouteEntry { upstream: "1".parse().unwrap(), preserve_host: false };
+    let entry = RouteEntry {
+        upstream: "1".parse().unwrap(),
+        preserve_host: false,
+    };
     routes.expose(app.clone(), entry).unwrap();
     let key = Arc::new(IdentityKey::from_seed([7; 32]));
     let alias = Alias::candidate(&key.peer_id(), 0);
@@ -385,9 +453,12 @@ async fn a_visitor_who_never_says_hello_is_given_up() {
     let (_, visit) = answer(&host, &offer, &welcome).await.unwrap();
     let (_sender, candidates) = mpsc::channel(1);
     let started = Instant::now();
-    timeout(SETUP_DEADLINE * 2, visit.run(host, candidates, CancellationToken::new()))
-        .await
-        .unwrap();
+    timeout(
+        SETUP_DEADLINE * 2,
+        visit.run(host, candidates, CancellationToken::new()),
+    )
+    .await
+    .unwrap();
     assert!(started.elapsed() >= SETUP_DEADLINE);
     drop(offered);
 }

@@ -1,7 +1,7 @@
 // A coordination service that lies: a proxy between edge and coord that changes the answers.
 //
 // Field numbers are those of proto/p2claw/v1/signaling.proto.
-import { createPublicKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { createServer, request as httpRequest } from "node:http";
 import { once } from "node:events";
 import { decode, delimited, Delimited, encode, field, withField } from "./protobuf.mjs";
@@ -82,7 +82,7 @@ export function replay(old) {
 
 /** The same statement, signed by somebody else's key: all it says is true but who says it. */
 export function signAnew({ publicKey, privateKey } = generateKeyPairSync("ed25519")) {
-  const raw = Buffer.from(createPublicKey(publicKey).export({ format: "jwk" }).x, "base64url");
+  const raw = Buffer.from(publicKey.export({ format: "jwk" }).x, "base64url");
   return (answer) => {
     const statement = encode(withField(decode(field(answer, ANSWER.statement)), STATEMENT_PUBLIC_KEY, raw));
     const signature = sign(null, Buffer.concat([CONTEXT, statement]), privateKey);

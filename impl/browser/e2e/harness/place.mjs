@@ -1,5 +1,5 @@
 // Temporary directories, free ports, and where things are on this machine.
-import { existsSync, mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -10,9 +10,19 @@ import { fileURLToPath } from "node:url";
 export const here = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const workspace = resolve(here, "../../..");
 
-/** A new directory. Short, for Unix socket paths in it have at most 107 bytes. */
-export function temporary(kind) {
-  return mkdtempSync(join(tmpdir(), `p2c-${kind}-`));
+const toRemove = [];
+process.on("exit", () => {
+  for (const folder of toRemove) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+});
+
+/**
+ * A new directory, removed at the end unless it is to be kept. Its path is short, for that of a
+ * Unix socket has at most 107 bytes.
+ */
+export function temporary(kind, { keep = false } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), `p2c-${kind}-`));
+  if (!keep) toRemove.push(folder);
+  return folder;
 }
 
 /** The binary under test. */

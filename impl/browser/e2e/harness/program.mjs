@@ -10,7 +10,8 @@ const KEPT_LINES = 400;
 const STOP_MS = 8_000;
 
 const running = new Set();
-process.on("exit", () => {
+// Before the removal of their directories, which place.mjs has arranged for already.
+process.prependListener("exit", () => {
   for (const program of running) program.child.kill("SIGKILL");
 });
 

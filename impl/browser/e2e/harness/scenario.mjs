@@ -57,7 +57,7 @@ class Scene {
 
   /** Screenshots, console and the servers' last lines. */
   async evidence(error) {
-    const folder = temporary("failed");
+    const folder = temporary("failed", { keep: true });
     const console = this.#visitors.flatMap((visitor) => [...visitor.errors, ...visitor.console]);
     const shells = [];
     for (const page of this.#visitors.flatMap((visitor) => visitor.context.pages())) {
@@ -66,7 +66,8 @@ class Scene {
     }
     const report = [String(error.stack), "# Pages", ...shells, "# Console", ...console, "# Programs", lastWords()].join("\n");
     writeFileSync(join(folder, "report.txt"), report);
-    this.note(`evidence in ${folder}`);
+    // Of a CI machine nothing but its output is seen.
+    this.note(process.env.CI ? report : `evidence in ${folder}`);
   }
 
   async close() {

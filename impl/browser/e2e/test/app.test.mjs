@@ -255,3 +255,43 @@ scenario("a redirect leads to its page", async (scene) => {
   await until("the other page", async () => (await text(await visit.app("h1"), "h1")) === "About this board");
   await until("its address", () => new URL(visit.page.url()).pathname === "/about");
 });
+
+scenario("two tabs of one browser do not depend on each other", async (scene) => {
+  const visitor = await scene.visitor();
+  const first = await visitor.visit(demo.it.url);
+  await first.app("#notes li");
+  const second = await visitor.visit(`${demo.it.url}about`);
+  const app = await second.app("#step");
+  await first.page.close();
+  for (let round = 0; round < 5; round++) assert.equal(await app.evaluate(async () => (await fetch("/api/notes")).status), 200);
+  await second.page.reload({ waitUntil: "commit" });
+  await second.settled();
+  assert.equal(await text(await second.app("h1"), "h1"), "About this board");
+});
+
+scenario("the browser may stop the service worker at any time", async (scene) => {
+  const visitor = await scene.visitor();
+  const visit = await visitor.visit(demo.it.url);
+  const app = await visit.app("#live[data-state=live]");
+  const devtools = await visitor.context.newCDPSession(visit.page);
+  await devtools.send("ServiceWorker.enable");
+  for (let round = 0; round < 3; round++) {
+    await devtools.send("ServiceWorker.stopAllWorkers");
+    assert.equal(await app.evaluate(async () => (await fetch("/api/notes")).status), 200);
+  }
+  await devtools.send("ServiceWorker.stopAllWorkers");
+  await app.click("nav a[href='/about']");
+  await until("the next page", async () => (await text(await visit.app("h1"), "h1")) === "About this board");
+});
+
+scenario("an app without an end of its stream is left behind by the next page", async (scene) => {
+  // The board holds a live stream; leaving and coming back often must not use anything up.
+  const visit = await scene.visit(demo.it.url);
+  for (let round = 0; round < 12; round++) {
+    await (await visit.app("#notes")).click("nav a[href='/about']");
+    await (await visit.app("#step")).click("nav a[href='/']");
+    await visit.app("#notes");
+  }
+  const app = await visit.app("#live[data-state=live]");
+  await until("the other streams to be closed", async () => /, 1 guest /.test(await text(app, "#live-text")));
+});

@@ -56,7 +56,7 @@ scenario("a route is exposed, listed, visited, taken back and gone", async (scen
   const { running } = pieces.it;
   const url = await running.expose("recipes", upstream.port);
   const [listed] = (await running.routes()).filter(({ app }) => app === "recipes");
-  assert.equal(listed.upstream, `127.0.0.1:${upstream.port}`);
+  assert.equal(listed.upstream, `localhost:${upstream.port}`);
   assert.equal(listed.url, url);
   await (await scene.visit(url)).app("#hello");
   await running.unexpose("recipes");

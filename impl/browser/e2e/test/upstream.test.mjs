@@ -1,14 +1,17 @@
 // The app behind the tunnel misbehaves, or the visitor does.
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { Pieces, startDemo } from "../harness/stack.mjs";
 import { scenario, shared } from "../harness/scenario.mjs";
 import { until } from "../harness/poll.mjs";
 import { Upstream } from "../harness/upstream.mjs";
 
-/** Endless answers that are being written: their number, and how many ended because the other side left. */
-const endless = { open: 0, left: 0 };
+/** Endless answers: how many are being written, how many ended because the other side left, bytes. */
+const endless = { open: 0, left: 0, written: 0 };
 /** Request bodies that broke off. */
 const uploads = { open: 0, brokeOff: 0 };
+/** Chromium keeps up to about 56 MB of an answer that its page does not read (BROWSER.md 10). */
+const MAX_BUFFERED = 96 * 1024 * 1024;
 const BLOCK = Buffer.alloc(64 * 1024, "p2claw ");
 
 function misbehave(request, response) {
@@ -18,6 +21,7 @@ function misbehave(request, response) {
       endless.open += 1;
       response.writeHead(200, { "content-type": "application/octet-stream" });
       const more = () => {
+        do endless.written += BLOCK.length;
         while (!response.destroyed && response.write(BLOCK));
       };
       response.on("drain", more);
@@ -56,6 +60,13 @@ function misbehave(request, response) {
       response.writeHead(200, { "content-type": "text/plain" });
       response.write(BLOCK, () => setTimeout(() => request.socket.destroy(), 50));
       return true;
+    case "/gzip":
+    case "/gzip-page": {
+      const type = pathname === "/gzip" ? "application/json" : "text/html";
+      const body = gzipSync(pathname === "/gzip" ? JSON.stringify({ long: "x".repeat(100_000) }) : "<!doctype html><h1 id=zipped>Unzipped</h1>");
+      response.writeHead(200, { "content-type": type, "content-encoding": "gzip", "content-length": body.length }).end(body);
+      return true;
+    }
     case "/nonsense":
       request.socket.end("this is not HTTP\r\n\r\n");
       return true;
@@ -100,39 +111,48 @@ scenario("an upstream that is down is a 502 page that recovers by itself", async
   assert.equal(await app.evaluate(async () => (await fetch("/data.json")).status), 200);
 });
 
-scenario("a fetch that is aborted closes the upstream's connection", async (scene) => {
+/** Starts a fetch that the page can abort, and counts what it gets. */
+function startFetch(app, target) {
+  return app.evaluate((path) => {
+    window.stop = new AbortController();
+    window.received = 0;
+    const reading = fetch(path, { signal: window.stop.signal }).then(async (response) => {
+      for await (const chunk of response.body) window.received += chunk.length;
+    });
+    window.outcome = reading.then(() => "a clean end", (error) => error.name);
+  }, target);
+}
+
+function megabyte(app) {
+  return until("a megabyte", () => app.evaluate(() => window.received > 1_000_000));
+}
+
+scenario("a download that the page aborts closes the upstream's connection", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
-  for (const target of ["/endless", "/silent"]) {
-    const before = endless.left;
-    await app.evaluate((path) => {
-      window.stop = new AbortController();
-      window.outcome = fetch(path, { signal: window.stop.signal }).then(async (response) => {
-        for await (const chunk of response.body) window.received = (window.received ?? 0) + chunk.length;
-      });
-      window.outcome.catch(() => {});
-    }, target);
-    await until(`${target} to be open`, () => endless.open === 1);
-    if (target === "/endless") await until("a megabyte", () => app.evaluate(() => window.received > 1_000_000));
-    await app.evaluate(() => window.stop.abort());
-    await until(`${target} to be closed`, () => endless.left === before + 1 && endless.open === 0, { timeout: 10_000 });
-  }
+  const before = endless.left;
+  await startFetch(app, "/endless");
+  await megabyte(app);
+  await app.evaluate(() => window.stop.abort());
+  assert.equal(await app.evaluate(() => window.outcome), "AbortError");
+  await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0);
 });
 
-scenario("a visitor who closes the tab mid-download closes the upstream's connection", async (scene) => {
-  const visit = await scene.visit(demo.it.url);
-  const app = await visit.app();
-  const before = endless.left;
-  await app.evaluate(() => {
-    fetch("/endless").then(async (response) => {
-      for await (const chunk of response.body) window.received = (window.received ?? 0) + chunk.length;
-    });
+// Before the response has begun Chromium does not tell a service worker of an abort, but of a
+// closed tab the tunnel hears by itself.
+for (const target of ["/endless", "/silent"]) {
+  scenario(`a visitor who closes the tab in the middle of ${target} closes the upstream's connection`, async (scene) => {
+    const visit = await scene.visit(demo.it.url);
+    const app = await visit.app();
+    const before = endless.left;
+    await startFetch(app, target);
+    await until(`${target} to be open`, () => endless.open === 1);
+    if (target === "/endless") await megabyte(app);
+    const began = Date.now();
+    await visit.page.close();
+    await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0, { timeout: 30_000 });
+    scene.note(`the upstream's connection was closed ${Date.now() - began} ms after the tab`);
   });
-  await until("a megabyte", () => app.evaluate(() => window.received > 1_000_000));
-  const began = Date.now();
-  await visit.page.close();
-  await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0, { timeout: 30_000 });
-  scene.note(`the upstream's connection was closed ${Date.now() - began} ms after the tab`);
-});
+}
 
 scenario("a visitor who vanishes mid-upload closes the upstream's connection", async (scene) => {
   const visit = await scene.visit(demo.it.url);
@@ -149,9 +169,9 @@ scenario("a visitor who vanishes mid-upload closes the upstream's connection", a
   await next.app("#hello");
 });
 
-scenario("a stalled reader does not hold up others, and memory stays bounded", async (scene) => {
+scenario("a reader that stalls holds up neither others nor the upstream's data", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
-  const before = endless.left;
+  const before = { ...endless };
   await app.evaluate(async () => {
     const response = await fetch("/endless");
     window.stalled = response.body.getReader();
@@ -164,8 +184,18 @@ scenario("a stalled reader does not hold up others, and memory stays bounded", a
   });
   scene.note(`20 requests beside a stalled download: ${Math.round(took)} ms`);
   assert.ok(took < 10_000);
+  // It must come to a halt: what nobody reads is not fetched for ever.
+  let last = -1;
+  await until("the upstream to be held back", () => {
+    const still = endless.written === last;
+    last = endless.written;
+    return still;
+  }, { timeout: 40_000, every: 1_000 });
+  const buffered = endless.written - before.written;
+  scene.note(`${(buffered / 1024 / 1024).toFixed(1)} MiB were written before the upstream was held back`);
+  assert.ok(buffered < MAX_BUFFERED);
   await app.evaluate(() => window.stalled.cancel());
-  await until("the stalled download to end", () => endless.left === before + 1);
+  await until("the stalled download to end", () => endless.left === before.left + 1);
 });
 
 scenario("an upstream that hangs up is an error in the page", async (scene) => {
@@ -191,6 +221,13 @@ scenario("a page that the upstream hangs up on says so", async (scene) => {
   assert.equal(await navigationStatus(error), 502);
 });
 
+scenario("compressed answers are decoded", async (scene) => {
+  const visit = await scene.visit(`${demo.it.url}gzip-page`);
+  const app = await visit.app("#zipped");
+  assert.equal(await app.textContent("#zipped"), "Unzipped");
+  assert.equal(await app.evaluate(async () => (await (await fetch("/gzip")).json()).long.length), 100_000);
+});
+
 scenario("no request target leads anywhere but to the upstream", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
   const elsewhere = `127.0.0.1:${victim.port}`;
@@ -207,19 +244,24 @@ scenario("no request target leads anywhere but to the upstream", async (scene) =
     "/?a=http://evil/&b=%0d%0a",
   ];
   const began = upstream.requests.length;
-  const statuses = await app.evaluate(
-    (paths) => Promise.all(paths.map(async (path) => (await fetch(location.origin + path)).status)),
+  const outcomes = await app.evaluate(
+    (paths) => Promise.all(paths.map((path) => fetch(location.origin + path).then(({ status }) => status, (error) => error.name))),
     targets,
   );
   assert.equal(victim.connections, 0, "nothing reached the other server");
   const reached = upstream.requests.slice(began).map(({ url }) => url);
   for (const [index, target] of targets.entries()) {
-    // What Chromium itself makes of the address is what the upstream must see, if it sees it.
+    // What Chromium itself makes of the address is what the upstream must see.
     const { pathname, search } = new URL(`http://x${target}`);
-    if (statuses[index] === 200) assert.ok(reached.includes(pathname + search), `${target} reached the upstream as it is; it saw ${reached}`);
-    else assert.equal(statuses[index], 400, target);
+    if (pathname.startsWith("//")) {
+      // Too easily read as another host: refused before it leaves.
+      assert.equal(outcomes[index], "TypeError", target);
+      assert.ok(!reached.includes(pathname + search), target);
+    } else {
+      assert.equal(outcomes[index], 200, target);
+      assert.ok(reached.includes(pathname + search), `${target} reached the upstream as it is; it saw ${reached}`);
+    }
   }
-  assert.equal(statuses[0], 200, "a path that begins with @ is only a path");
   for (const { headers } of upstream.requests) assert.equal(headers.host, `127.0.0.1:${upstream.port}`);
 });
 

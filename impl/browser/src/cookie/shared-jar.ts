@@ -23,7 +23,10 @@ export class SharedJar {
     this.#jar = new Jar(host);
     this.#tell = tell;
     this.#others = new BroadcastChannel(CHANNEL);
-    this.#others.onmessage = (event: MessageEvent<CookieRecord[]>) => this.merge(event.data);
+    this.#others.onmessage = (event: MessageEvent<CookieRecord[]>) => {
+      // The app can write here too; it only harms itself.
+      if (Array.isArray(event.data)) this.merge(event.data);
+    };
     // Without storage (some private modes) cookies live as long as the tab.
     this.loaded = this.#load().catch(() => undefined);
   }

@@ -30,6 +30,11 @@ export class SessionError extends Error {
   }
 }
 
+/** The peer broke a rule for which there is no closer code. */
+export function protocolError(reason: string): SessionError {
+  return new SessionError(ErrorCode.PROTOCOL, reason);
+}
+
 /** This request cannot be sent as it is; the session is unharmed. */
 export class RequestError extends Error {
   override name = "RequestError";

@@ -6,6 +6,8 @@ export interface SessionOptions {
   software: string;
   /** What this end offers; the windows are those that it keeps. */
   settings: Settings;
+  /** A random number of up to 16 bits; chooses what is sent to test the other end's tolerance. */
+  grease?: number;
 }
 
 export type SessionEvent =

@@ -1,4 +1,4 @@
-/** Field rules of RFC 9110 section 5 and RFC 9113 section 8.2, as far as a visitor needs them. */
+/** Field rules of RFC 9110 section 5 and RFC 9113 section 8.2, as far as a visitor needs them (SES-030 to SES-039). */
 import type { Field, Request, Response } from "../codec/session-messages.ts";
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
@@ -43,7 +43,7 @@ export function requestFault(request: Request): string | undefined {
   if (!TOKEN.test(request.method)) return "the method is no token";
   if (request.method === "CONNECT") return "CONNECT has no place in version 1";
   const asterisk = request.target === "*" && request.method === "OPTIONS";
-  if (!asterisk && !/^\/[\x21\x22\x24-\x7e]*$/.test(request.target)) return "the target is not in origin-form";
+  if (!asterisk && !/^\/(?!\/)[\x21\x22\x24-\x7e]*$/.test(request.target)) return "the target is not in origin-form";
   if (request.fields.some(({ name }) => name === "host")) return "the agent knows the host";
   const te = request.fields.find(({ name }) => name === "te");
   if (te && valueText(te.value) !== "trailers") return "te may only say trailers";
@@ -55,6 +55,12 @@ export function responseFault(response: Response): string | undefined {
   if (response.status < 100 || response.status > 599 || response.status === 101) return `status ${response.status} is out of range`;
   if (response.status < 200 && response.end) return "an interim response cannot end the exchange";
   return fieldFault(response.fields);
+}
+
+/** Why these trailers may not be accepted; `undefined` where they may (SES-039). */
+export function trailersFault(fields: readonly Field[]): string | undefined {
+  const misplaced = fields.find(({ name }) => name === "content-length" || name === "host" || name === "trailer");
+  return misplaced ? `${misplaced.name} has no place in trailers` : fieldFault(fields);
 }
 
 /** The declared length of a body; `"bad"` where the fields contradict themselves. */

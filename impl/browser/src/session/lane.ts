@@ -55,3 +55,10 @@ export class Lane {
     return undefined;
   }
 }
+
+/** Of the first `count` lanes, the lowest one of those that carry the fewest streams. */
+export function quietestLane(streams: Iterable<Stream>, count: number): number {
+  const carried = new Array<number>(count).fill(0);
+  for (const { lane } of streams) carried[lane] = (carried[lane] ?? 0) + 1;
+  return carried.indexOf(Math.min(...carried));
+}

@@ -13,11 +13,11 @@ import { MalformedMessage } from "../codec/protobuf.ts";
 import * as msg from "../codec/session-messages.ts";
 import { Budget } from "./budget.ts";
 import { ReceiveCredit, SendCredit } from "./credit.ts";
-import { ErrorCode, RequestError, SessionError } from "./errors.ts";
+import { ErrorCode, RequestError, SessionError, protocolError } from "./errors.ts";
 import type { SessionEvent, SessionOptions } from "./event.ts";
-import { contentLength, fieldFault, requestFault, responseFault } from "./fields.ts";
-import { Lane } from "./lane.ts";
-import { DEFAULT_SETTINGS, type Settings, readSettings, writeSettings } from "./settings.ts";
+import { contentLength, requestFault, responseFault, trailersFault } from "./fields.ts";
+import { Lane, quietestLane } from "./lane.ts";
+import { DEFAULT_SETTINGS, type Settings, greaseId, readSettings, writeSettings } from "./settings.ts";
 import { Stream } from "./stream.ts";
 
 /** The protocol version spoken here. */
@@ -48,8 +48,10 @@ export class Session {
     this.#receiveCredit = new ReceiveCredit(options.settings.initialSessionCredit);
     this.#lanes = Array.from({ length: options.settings.lanes }, () => new Lane());
     this.#deadline = now + PING_AFTER_MS;
-    const hello = { versions: [VERSION], settings: writeSettings(this.#own), software: options.software };
-    this.#control(0, FrameType.HELLO, 0, msg.encodeSessionHello(hello));
+    const settings = writeSettings(this.#own);
+    if (options.grease !== undefined) settings.push({ id: greaseId(options.grease), value: options.grease });
+    this.#control(0, FrameType.HELLO, 0, msg.encodeSessionHello({ versions: [VERSION], settings, software: options.software }));
+    if (options.grease !== undefined) this.#control(0, greaseId(options.grease), 0, new Uint8Array());
   }
 
   get closed(): boolean {
@@ -79,7 +81,7 @@ export class Session {
     const message = encodeFrame(FrameType.REQUEST, id, msg.encodeRequest(request));
     if (message.length > this.#maxFrame) throw new RequestError(ErrorCode.HEAD_TOO_LARGE, "the request's head is too large");
     this.#nextStream += 2;
-    const lane = this.#quietestLane();
+    const lane = quietestLane(this.#streams.values(), this.#laneCount);
     const stream = new Stream(id, lane, head.method, head.hasBody, this.#peer.initialStreamCredit, this.#own.initialStreamCredit);
     this.#streams.set(id, stream);
     this.#lane(lane).control(message);
@@ -133,6 +135,8 @@ export class Session {
 
   /** The next message for a lane; to be asked for only while the lane has room. */
   transmit(lane: number): Uint8Array<ArrayBuffer> | undefined {
+    // GOAWAY is the last frame of a session that is over (SES-072).
+    if (this.#state === "closed" && lane !== 0) return undefined;
     const queue = this.#lane(lane);
     const control = queue.nextControl();
     if (control || this.#state === "closed") return control;
@@ -221,7 +225,9 @@ export class Session {
 
   #onSessionFrame(frame: Frame): void {
     if (frame.type === FrameType.PING) {
-      this.#control(0, FrameType.PONG, 0, msg.encodePing(msg.decodePing(frame.payload)));
+      // Sent back as it came: a token may have 64 bits (SES-061), which no number here holds.
+      msg.decodePing(frame.payload);
+      this.#control(0, FrameType.PONG, 0, frame.payload);
     } else if (frame.type === FrameType.GOAWAY) {
       const goAway = msg.decodeGoAway(frame.payload);
       if (goAway.code !== ErrorCode.NO_ERROR) {
@@ -321,7 +327,7 @@ export class Session {
   #onTrailers(stream: Stream, trailers: msg.Trailers): void {
     if (stream.receiving === "discarding") return this.#closeReceiving(stream);
     if (stream.receiving !== "body") throw protocolError("trailers out of place");
-    const fault = fieldFault(trailers.fields);
+    const fault = trailersFault(trailers.fields);
     if (fault === undefined) return this.#onEnd(stream, trailers.fields);
     this.#refuse(stream, fault);
     this.#closeReceiving(stream);
@@ -392,20 +398,9 @@ export class Session {
     return this.#state === "hello" ? 1 : Math.min(this.#own.lanes, this.#peer.lanes);
   }
 
-  /** The lane that carries the fewest streams, the lowest of them. */
-  #quietestLane(): number {
-    const streams = new Array<number>(this.#laneCount).fill(0);
-    for (const { lane } of this.#streams.values()) streams[lane] = (streams[lane] ?? 0) + 1;
-    return streams.indexOf(Math.min(...streams));
-  }
-
   #lane(index: number): Lane {
     const lane = this.#lanes[index];
     if (!lane) throw new RangeError(`no lane ${index}`);
     return lane;
   }
-}
-
-function protocolError(reason: string): SessionError {
-  return new SessionError(ErrorCode.PROTOCOL, reason);
 }

@@ -57,3 +57,8 @@ export function readSettings(settings: readonly Setting[]): Settings {
 export function writeSettings(settings: Settings): Setting[] {
   return REGISTRY.filter(({ key }) => settings[key] !== DEFAULT_SETTINGS[key]).map(({ id, key }) => ({ id, value: settings[key] }));
 }
+
+/** Settings and frame types of this form stand for nothing, and are sent to see them skipped (SES-091). */
+export function greaseId(n: number): number {
+  return 0x1f * n + 0x21;
+}

@@ -32,8 +32,6 @@ export class Connection {
   readonly #visit = new Visit();
   readonly #peer: RTCPeerConnection;
   readonly #nonce = crypto.getRandomValues(new Uint8Array(32));
-  /** Candidates that came before the answer was applied. */
-  readonly #early: RTCIceCandidateInit[] = [];
   #answered = false;
   #state: "connecting" | "open" | "over" = "connecting";
   #deadline: ReturnType<typeof setTimeout> | undefined;
@@ -75,8 +73,10 @@ export class Connection {
     gathering.catch((error: unknown) => this.#fail(error));
     for await (const event of this.#visit.run(sdp, this.#nonce)) {
       if (this.#state === "over") return;
+      // At most one answer, then candidates, then the end (SIG-018).
+      if (event.kind === (this.#answered ? "answer" : "candidate")) throw new VisitError("MALFORMED", "signaling is out of order");
       if (event.kind === "answer") {
-        if (!this.#answered) await this.#onAnswer(sdp, event.answer, gathering);
+        await this.#onAnswer(sdp, event.answer, gathering);
       } else if (event.kind === "candidate") {
         await this.#onCandidate({ candidate: event.candidate.candidate, sdpMid: event.candidate.sdpMid || "0" });
       } else if (event.kind === "end") {
@@ -106,7 +106,6 @@ export class Connection {
     if (this.#isOver()) return;
     this.#allow(CONNECT_MS, "NO_PATH", "no path to the agent was found in time");
     await this.#peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
-    for (const candidate of this.#early.splice(0)) await this.#onCandidate(candidate);
     this.#events.onVerified(peerId);
   }
 
@@ -134,10 +133,6 @@ export class Connection {
   }
 
   async #onCandidate(candidate: RTCIceCandidateInit): Promise<void> {
-    if (!this.#peer.remoteDescription) {
-      this.#early.push(candidate);
-      return;
-    }
     // One that cannot be used is one path less.
     await this.#peer.addIceCandidate(candidate).catch(() => undefined);
   }

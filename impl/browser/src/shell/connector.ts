@@ -22,7 +22,7 @@ const SLOW: ReadonlySet<string> = new Set(["NO_SUCH_ALIAS", "NO_SUCH_APP", "LIMI
 /** Cannot change without the visitor. */
 const FINAL: ReadonlySet<string> = new Set(["NO_ED25519"]);
 /** A session that lives this long has been a good one: the back-off starts over. */
-const HEALTHY_MS = 60_000;
+const HEALTHY_MS = 3_000;
 
 export class Connector {
   readonly #alias: string;
@@ -93,8 +93,10 @@ export class Connector {
     if (this.#stopped) return;
     const visit = ++this.#visit;
     this.#verified = false;
-    if (!this.#appThere || this.#openedAt !== 0) this.#screen.setState("connecting");
-    this.#screen.status(this.#appThere ? "Connecting again…" : `Connecting to ${location.hostname.split(".")[0]}…`);
+    // A state that an earlier attempt led to holds until this one succeeds; a draining session serves.
+    if (this.#openedAt === 0 && !this.#screen.hasPage) {
+      this.#screen.status(this.#appThere ? "Connecting again…" : `Connecting to ${location.hostname.split(".")[0]}…`);
+    }
     const connection = new Connection(this.#alias, {
       onChannels: (channels) => this.#tell({ type: "connect", visit, channels }, channels),
       onVerified: () => {

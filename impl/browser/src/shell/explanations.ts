@@ -10,7 +10,7 @@ export interface Explanation {
 }
 
 const REFUSED_TODO = "Nothing of the app was loaded. Ask the person who sent you the link; if they know of nothing, do not use this address from here.";
-const OFFLINE_TODO = "Nothing: this page keeps trying and opens the app as soon as the machine is back. If you know its owner, ask whether it is running.";
+const OFFLINE_TODO = "Just wait: this page keeps trying and opens the app as soon as the machine is back. If you know its owner, ask whether it is running.";
 
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   PINNED_KEY: {
@@ -102,7 +102,7 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
     title: "The machines cannot be introduced",
     happened: "The service that introduces your browser to the machine does not answer.",
     means: "The machine itself may be fine; only new connections are affected.",
-    todo: "Nothing: this page keeps trying.",
+    todo: "Just wait: this page keeps trying.",
   },
   NETWORK: {
     title: "There is no network",
@@ -114,7 +114,7 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
     title: "Too many visitors at once",
     happened: "The machine or the service in front of it takes no more visitors at the moment.",
     means: "It protects itself against overload.",
-    todo: "Nothing: this page tries again after a while.",
+    todo: "Just wait: this page tries again after a while.",
   },
   NO_PATH: {
     title: "No path to the machine",
@@ -152,7 +152,7 @@ const UNKNOWN: Explanation = {
   title: "The connection could not be made",
   happened: "Something failed on the way to the machine.",
   means: "The code below says more to people who look after it.",
-  todo: "Nothing: this page keeps trying. Reload it if that takes long.",
+  todo: "Just wait: this page keeps trying. Reload it if that takes long.",
 };
 
 export function explain(code: string): Explanation {

@@ -5,6 +5,8 @@ import { RESERVED_PATH } from "./api.ts";
 const SCRIPT = `${RESERVED_PATH}v1/sw.js`;
 /** Firefox stops a service worker, and cuts its streams, without a sign of life this often. */
 const ALIVE_MS = 15_000;
+const REGISTER_ATTEMPTS = 5;
+const REGISTER_WAIT_MS = 2_000;
 
 export class RouterLink {
   readonly #serve: (port: MessagePort) => void;
@@ -33,7 +35,16 @@ export class RouterLink {
   }
 
   async #register(): Promise<void> {
-    await navigator.serviceWorker.register(SCRIPT, { scope: "/", updateViaCache: "none" });
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await navigator.serviceWorker.register(SCRIPT, { scope: "/", updateViaCache: "none" });
+        break;
+      } catch (error) {
+        // Forbidden stays forbidden; a script that could not be fetched may come the next time.
+        if (attempt === REGISTER_ATTEMPTS || (error instanceof DOMException && error.name === "SecurityError")) throw error;
+        await new Promise((resolve) => setTimeout(resolve, REGISTER_WAIT_MS));
+      }
+    }
     const registration = await navigator.serviceWorker.ready;
     if (!navigator.serviceWorker.controller) registration.active?.postMessage({ p2claw: PORT_VERSION, type: "claim" } satisfies ToServiceWorker);
     this.#introduce(registration.active);

@@ -41,6 +41,11 @@ export class Screen {
     this.#status.hidden = true;
   }
 
+  /** Whether an explanation covers the app. */
+  get hasPage(): boolean {
+    return !this.#page.hidden;
+  }
+
   /** The app is there: the canvas is its own. */
   showApp(): void {
     this.#root.dataset["app"] = "";
@@ -70,7 +75,9 @@ export class Screen {
     if (retry) {
       const button = element("button", "Try again now");
       button.addEventListener("click", retry);
-      parts.push(button);
+      const line = element("p", "");
+      line.append(button);
+      parts.push(line);
     }
     const note = element("p", `${location.host} · ${code}`);
     note.className = "code";

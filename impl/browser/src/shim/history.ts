@@ -8,7 +8,7 @@ import { RESERVED_PATH, type ShellApi } from "../shell/api.ts";
 export function installHistory(shell: ShellApi): void {
   shell.attach(document);
   shell.sync(location.href);
-  if (window.navigation) hookNavigation(shell, window.navigation);
+  if (window.navigation && "NavigateEvent" in window) hookNavigation(shell, window.navigation);
   else watchAddress(shell);
 }
 

@@ -31,6 +31,8 @@ export class PortExchange {
   #received = 0;
   #granted = PORT_WINDOW;
   #isOver = false;
+  /** Waits until the page has read what came before it (SES-023). */
+  #failure: TypeError | undefined;
 
   #bodySent = 0;
   #bodyRoom = PORT_WINDOW;
@@ -51,7 +53,7 @@ export class PortExchange {
         start: (controller) => {
           this.#controller = controller;
         },
-        pull: () => this.#grant(),
+        pull: () => (this.#failure ? this.#failWhenRead() : this.#grant()),
         cancel: () => this.abort(),
       },
       { highWaterMark: PORT_WINDOW, size: (chunk) => chunk.byteLength },
@@ -92,8 +94,13 @@ export class PortExchange {
   fail(error: Error): void {
     this.#finish(() => {
       this.#reject(error);
-      this.#controller?.error(new TypeError(`the connection broke: ${error.message}`));
+      this.#failure = new TypeError(`the connection broke: ${error.message}`);
+      this.#failWhenRead();
     });
+  }
+
+  #failWhenRead(): void {
+    if ((this.#controller?.desiredSize ?? 0) >= PORT_WINDOW) this.#controller?.error(this.#failure);
   }
 
   /** The page wants no more of it. */

@@ -77,8 +77,7 @@ async function throughTunnel(event: FetchEvent): Promise<Response> {
         body: body !== undefined,
         cookies: request.credentials !== "omit",
       },
-      event.clientId,
-      event.resultingClientId,
+      { page: event.clientId, newPage: event.resultingClientId, keepalive: request.keepalive },
     );
     if (request.signal.aborted) exchange.abort();
     request.signal.addEventListener("abort", () => exchange.abort());

@@ -24,11 +24,22 @@ export interface TunnelRequest {
   cookies: boolean;
 }
 
+/** Who asked; "" where a client is not known. */
+export interface Asker {
+  page: string;
+  /** The document that a navigation makes. */
+  newPage: string;
+  /** The request is meant to outlive its page. */
+  keepalive: boolean;
+}
+
 /** One port to the tunnel worker of one shell. */
 class TunnelPort {
   readonly shell: string;
   readonly #port: MessagePort;
   readonly #exchanges = new Map<number, PortExchange>();
+  /** Pages whose end is the end of their exchanges. */
+  readonly #pages = new Map<number, string>();
   readonly #pongs = new Map<number, () => void>();
   #next = 1;
   #check: ReturnType<typeof setInterval> | undefined;
@@ -43,19 +54,21 @@ class TunnelPort {
     };
   }
 
-  open(request: TunnelRequest): PortExchange {
+  open(request: TunnelRequest, asker: Asker): PortExchange {
     const id = this.#next++;
     const post = (message: ToTunnel, transfer: Transferable[] = []): void => this.#port.postMessage(message, transfer);
     const exchange = new PortExchange(id, post, () => {
       this.#exchanges.delete(id);
+      this.#pages.delete(id);
       if (this.#exchanges.size === 0) {
         clearInterval(this.#check);
         this.#check = undefined;
       }
     });
     this.#exchanges.set(id, exchange);
+    if (asker.newPage === "" && asker.page !== "" && !asker.keepalive) this.#pages.set(id, asker.page);
     post({ t: "request", id, ...request });
-    this.#check ??= setInterval(() => void this.#checkShell(), CHECK_MS);
+    this.#check ??= setInterval(() => void this.#checkClients(), CHECK_MS);
     return exchange;
   }
 
@@ -73,9 +86,13 @@ class TunnelPort {
     for (const exchange of [...this.#exchanges.values()]) exchange.fail(new TunnelError("SHELL_GONE", reason));
   }
 
-  /** A closed shell says nothing; its exchanges would wait for ever. */
-  async #checkShell(): Promise<void> {
+  /** Neither a closed shell nor a closed page says anything; their exchanges would wait for ever. */
+  async #checkClients(): Promise<void> {
     if (!(await self.clients.get(this.shell))) this.fail("the tab that held the connection was closed");
+    for (const page of new Set(this.#pages.values())) {
+      if (await self.clients.get(page)) continue;
+      for (const [id, owner] of [...this.#pages]) if (owner === page) this.#exchanges.get(id)?.abort();
+    }
   }
 }
 
@@ -90,19 +107,19 @@ export class Tunnel {
   }
 
   /** Sends a request; settles when a tunnel worker has taken it. */
-  async send(request: TunnelRequest, page: string, newPage: string): Promise<PortExchange> {
+  async send(request: TunnelRequest, asker: Asker): Promise<PortExchange> {
     const deadline = Date.now() + SEARCH_MS;
     const repeatable = IDEMPOTENT.has(request.method);
     const silent = new Set<string>();
     do {
-      const port = await this.#find(page, silent, deadline);
+      const port = await this.#find(asker.page, silent, deadline);
       if (!port) break;
       // What must not arrive twice is sent only to a tunnel that has just answered (BRO-009).
       if (repeatable || (await port.ping())) {
-        const exchange = port.open(request);
+        const exchange = port.open(request, asker);
         const failed = exchange.head.then(() => undefined, (error: Error) => error);
         if (await within(Promise.race([exchange.acknowledged, failed]), ACK_MS)) {
-          this.#own(newPage !== "" ? newPage : page, port.shell);
+          this.#own(asker.newPage !== "" ? asker.newPage : asker.page, port.shell);
           return exchange;
         }
         exchange.abort();

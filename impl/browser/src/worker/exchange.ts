@@ -51,6 +51,7 @@ export class Exchange implements StreamHandler {
   #delivered = 0;
   #room = PORT_WINDOW;
   #ended = false;
+  #failure: { code: string; reason: string } | undefined;
 
   constructor(request: RequestMessage, around: Surroundings) {
     this.id = request.id;
@@ -149,9 +150,9 @@ export class Exchange implements StreamHandler {
       setTimeout(() => this.#around.waitAgain(this), 50 * 2 ** this.#refusals);
       return;
     }
-    // What came before the failure was granted to the page, or stays unread: the error comes first.
-    for (const bytes of this.#queue.splice(0)) this.#link?.consume(this.#stream, bytes.length);
-    this.fail(code, reason);
+    // The error comes behind the bytes that came before it (SES-023).
+    this.#failure = { code, reason };
+    this.#flush();
   }
 
   onSent(bytes: number): void {
@@ -177,7 +178,9 @@ export class Exchange implements StreamHandler {
       this.#around.post({ t: "chunk", id: this.id, bytes }, [bytes.buffer]);
       this.#link?.consume(this.#stream, length);
     }
-    if (!this.#ended || this.#queue.length > 0 || this.#state === "over") return;
+    if (this.#queue.length > 0 || this.#state === "over") return;
+    if (this.#failure) return this.fail(this.#failure.code, this.#failure.reason);
+    if (!this.#ended) return;
     this.#around.post({ t: "end", id: this.id, total: this.#delivered });
     this.#close();
   }

@@ -55,7 +55,7 @@ export class Link {
       lanes: channels.length,
       encodings: Encoding.GZIP | Encoding.DEFLATE,
     };
-    this.#session = new Session({ software, settings }, performance.now());
+    this.#session = new Session({ software, settings, grease: Math.floor(Math.random() * 65_536) }, performance.now());
     for (const [lane, channel] of channels.entries()) {
       channel.binaryType = "arraybuffer";
       channel.bufferedAmountLowThreshold = LOW_BUFFERED;

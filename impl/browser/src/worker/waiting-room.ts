@@ -14,10 +14,9 @@ export class WaitingRoom {
 
   /** The link that new exchanges use; `undefined` while there is none. */
   use(link: Link | undefined): void {
+    // Those that waited for room begin to wait for a session.
+    if (this.#link && !link) for (const entry of this.#line) entry.since = performance.now();
     this.#link = link;
-    // The wait for a session starts over when one is lost.
-    const since = performance.now();
-    for (const entry of this.#line) entry.since = since;
     this.admit();
   }
 

@@ -36,8 +36,11 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<(), CommandError> {
             return std::future::pending().await;
         };
         let alias = status.alias.clone().unwrap_or_default();
-        let urls: Vec<Option<String>> =
-            routes.apps().iter().map(|app| status.url(app.as_str())).collect();
+        let urls: Vec<Option<String>> = routes
+            .apps()
+            .iter()
+            .map(|app| status.url(app.as_str()))
+            .collect();
         drop(status);
         if arguments.json {
             let line = json!({
@@ -69,9 +72,17 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<(), CommandError> {
 
 /// The agent's UDP sockets.
 pub(crate) fn bind_endpoint(port: u16, loopback: bool) -> Result<Endpoint, CommandError> {
-    let config = EndpointConfig { port, loopback, ..EndpointConfig::default() };
+    let config = EndpointConfig {
+        port,
+        loopback,
+        ..EndpointConfig::default()
+    };
     Endpoint::bind(&config).map_err(|error| {
-        let what = if port == 0 { "a UDP port".to_owned() } else { format!("UDP port {port}") };
+        let what = if port == 0 {
+            "a UDP port".to_owned()
+        } else {
+            format!("UDP port {port}")
+        };
         let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
             "; another program has it: choose another --udp-port, or leave it out"
         } else {
@@ -86,8 +97,15 @@ fn is_loopback(coord: &str) -> bool {
     let Ok(uri) = coord.parse::<http::Uri>() else {
         return false;
     };
-    let host = uri.host().unwrap_or("").trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let host = uri
+        .host()
+        .unwrap_or("")
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 /// 32 bytes from the system.

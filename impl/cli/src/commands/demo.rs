@@ -13,12 +13,7 @@ use p2claw_coord::RelayConfig;
 use p2claw_identity::{AppName, IdentityKey};
 use p2claw_signaling::address::PublicAddress;
 use serde_json::json;
-use tokio::{
-    net::TcpListener,
-    sync::watch,
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -69,7 +64,13 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
     };
     let app = AppName::parse(APP)?;
     let routes = Arc::new(Routes::load(None)?);
-    routes.expose(app.clone(), RouteEntry { upstream: upstream.clone(), preserve_host: false })?;
+    routes.expose(
+        app.clone(),
+        RouteEntry {
+            upstream: upstream.clone(),
+            preserve_host: false,
+        },
+    )?;
 
     let mut coord = p2claw_coord::Config::new(
         coord_address.to_string(),
@@ -80,7 +81,10 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
         },
     );
     coord.database = Some(state.path().join("coord.redb"));
-    coord.relay = Some(RelayConfig { urls: vec![relay.url()], secret: secret.into_bytes() });
+    coord.relay = Some(RelayConfig {
+        urls: vec![relay.url()],
+        secret: secret.into_bytes(),
+    });
     let edge = p2claw_edge::Config::new(coord_url.parse()?, PARENT);
     let token = stop.clone();
     tasks.spawn(async move { Ok(p2claw_coord::run(coord_listener, coord, token).await?) });
@@ -99,7 +103,12 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
     let token = stop.clone();
     tasks.spawn(async move { Ok(agent.run(status, token).await?) });
 
-    let facts = Facts { key: &key, upstream: &upstream, moved, kept: &ground.place };
+    let facts = Facts {
+        key: &key,
+        upstream: &upstream,
+        moved,
+        kept: &ground.place,
+    };
     let ready = async {
         let status = timeout(READY_DEADLINE, watched.wait_for(|status| status.registered))
             .await
@@ -147,18 +156,27 @@ enum Place {
     /// The address is the same the next time.
     Kept(StateDir),
     /// Another demo has the folder: this one has an address for once.
-    Once(StateDir, #[expect(dead_code, reason = "removes the folder at the end")] tempfile::TempDir),
+    Once(
+        StateDir,
+        #[expect(dead_code, reason = "removes the folder at the end")] tempfile::TempDir,
+    ),
 }
 
 impl Ground {
     fn open(arguments: &DemoArguments) -> Result<Self, CommandError> {
         let kept = arguments.state.open(Some("demo"))?;
         match ApiSocket::bind(&kept) {
-            Ok(api) => Ok(Self { api, place: Place::Kept(kept) }),
+            Ok(api) => Ok(Self {
+                api,
+                place: Place::Kept(kept),
+            }),
             Err(ApiError::AlreadyRunning(_)) => {
                 let folder = tempfile::Builder::new().prefix("p2claw-demo-").tempdir()?;
                 let state = StateDir::open(folder.path())?;
-                Ok(Self { api: ApiSocket::bind(&state)?, place: Place::Once(state, folder) })
+                Ok(Self {
+                    api: ApiSocket::bind(&state)?,
+                    place: Place::Once(state, folder),
+                })
             }
             Err(error) => Err(error.into()),
         }
@@ -211,7 +229,9 @@ struct Facts<'a> {
 
 impl Facts<'_> {
     fn print(&self, status: &LinkStatus, app: &AppName, as_json: bool) -> Result<(), CommandError> {
-        let url = status.url(app.as_str()).ok_or("find out the address: coord gave no alias")?;
+        let url = status
+            .url(app.as_str())
+            .ok_or("find out the address: coord gave no alias")?;
         let peer_id = self.key.peer_id().to_string();
         if as_json {
             return output::json(&json!({

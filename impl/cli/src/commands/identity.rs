@@ -3,12 +3,7 @@
 use p2claw_agent::{ApiClient, ApiError};
 use serde_json::json;
 
-use crate::{
-    args::LocalArguments,
-    commands::daemon::fresh_seed,
-    exit::CommandError,
-    output,
-};
+use crate::{args::LocalArguments, commands::daemon::fresh_seed, exit::CommandError, output};
 
 pub(crate) async fn show(arguments: LocalArguments) -> Result<(), CommandError> {
     let state = arguments.state.open(None)?;
@@ -35,7 +30,9 @@ pub(crate) async fn show(arguments: LocalArguments) -> Result<(), CommandError> 
     match (&status, alias) {
         (Some(status), Some(alias)) => println!("alias     {alias}  (at {})", status.coord),
         (Some(status), None) => println!("alias     none yet  (at {})", status.coord),
-        (None, _) => println!("alias     unknown: the agent is not running; start it with `p2claw run`"),
+        (None, _) => {
+            println!("alias     unknown: the agent is not running; start it with `p2claw run`")
+        }
     }
     println!("key file  {}", key_file.display());
     println!("\nWhoever has the key file has the address: keep a copy in a safe place.");

@@ -69,7 +69,10 @@ pub(crate) async fn list(arguments: LocalArguments) -> Result<(), CommandError> 
     println!("{:app$}  {:upstream$}  ADDRESS", "APP", "UPSTREAM");
     for route in &routes {
         let url = route.url.as_deref().unwrap_or("(no alias yet)");
-        let problem = route.problem.as_ref().map(|problem| format!("  ! {problem}"));
+        let problem = route
+            .problem
+            .as_ref()
+            .map(|problem| format!("  ! {problem}"));
         println!(
             "{:app$}  {:upstream$}  {url}{}",
             route.app,

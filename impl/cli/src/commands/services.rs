@@ -24,9 +24,14 @@ pub(crate) async fn coord(arguments: CoordArguments) -> Result<(), CommandError>
                 .map_err(|error| format!("read the relay's secret {}: {error}", path.display()))?;
             let secret = secret.trim().as_bytes().to_vec();
             if secret.is_empty() {
-                return Err(format!("read the relay's secret {}: it is empty", path.display()).into());
+                return Err(
+                    format!("read the relay's secret {}: it is empty", path.display()).into(),
+                );
             }
-            Some(RelayConfig { urls: arguments.relay, secret })
+            Some(RelayConfig {
+                urls: arguments.relay,
+                secret,
+            })
         }
     };
     let listener = bind(arguments.listen, "--listen").await?;
@@ -43,7 +48,10 @@ pub(crate) async fn coord(arguments: CoordArguments) -> Result<(), CommandError>
 pub(crate) async fn edge(arguments: EdgeArguments) -> Result<(), CommandError> {
     let shutdown = exit::on_signal()?;
     let coord: Uri = arguments.coord.parse().map_err(|_| {
-        format!("use --coord {}: give a URL such as http://127.0.0.1:8788", arguments.coord)
+        format!(
+            "use --coord {}: give a URL such as http://127.0.0.1:8788",
+            arguments.coord
+        )
     })?;
     let mut config = p2claw_edge::Config::new(coord, arguments.parent);
     config.tls = arguments
@@ -65,6 +73,10 @@ fn announce(service: &str, address: SocketAddr, json: bool) -> Result<(), Comman
 }
 
 /// Binds, and says what to do where that fails.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the system has many errors, and a hint for a few"
+)]
 pub(crate) async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener, CommandError> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = match error.kind() {
@@ -89,7 +101,9 @@ fn read_public_url(url: &str) -> Result<PublicAddress, CommandError> {
         format!("use --public-url {url}: {reason}; give one such as https://example.net")
     };
     let uri: Uri = url.parse().map_err(|_| bad("this is no URL"))?;
-    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
+    let scheme = uri
+        .scheme_str()
+        .filter(|scheme| matches!(*scheme, "http" | "https"));
     let scheme = scheme.ok_or_else(|| bad("it is neither http nor https"))?;
     let host = uri.host().ok_or_else(|| bad("it has no host"))?;
     if host.parse::<std::net::IpAddr>().is_ok() || host.starts_with('[') {
@@ -111,13 +125,29 @@ mod tests {
 
     #[test]
     fn public_urls_are_read_or_refused() {
-        let read = |url: &str| read_public_url(url).ok().map(|a| (a.scheme, a.parent, a.port));
-        let expected = |scheme: &str, parent: &str, port| {
-            Some((scheme.to_owned(), parent.to_owned(), port))
+        let read = |url: &str| {
+            read_public_url(url)
+                .ok()
+                .map(|a| (a.scheme, a.parent, a.port))
         };
-        assert_eq!(read("https://Example.net"), expected("https", "example.net", None));
-        assert_eq!(read("http://localhost:8787/"), expected("http", "localhost", Some(8787)));
-        for bad in ["", "example.net", "ftp://x", "http://127.0.0.1:1", "https://a.b/c", "http://[::1]"] {
+        let expected =
+            |scheme: &str, parent: &str, port| Some((scheme.to_owned(), parent.to_owned(), port));
+        assert_eq!(
+            read("https://Example.net"),
+            expected("https", "example.net", None)
+        );
+        assert_eq!(
+            read("http://localhost:8787/"),
+            expected("http", "localhost", Some(8787))
+        );
+        for bad in [
+            "",
+            "example.net",
+            "ftp://x",
+            "http://127.0.0.1:1",
+            "https://a.b/c",
+            "http://[::1]",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

@@ -44,15 +44,6 @@ impl Session {
     }
 
     fn take(&mut self, lane: LaneId, message: Bytes) -> Result<(), SessionError> {
-        // SES-014; before the peer's HELLO, which may come later than other lanes' messages, the
-        // own number of lanes is the bound.
-        let lanes = self
-            .peer
-            .as_ref()
-            .map_or(self.config.lanes, |_| self.lanes());
-        if lane.get() >= lanes {
-            return Err(protocol(format!("lane {lane} is not in use")));
-        }
         let longest = self.longest_frame(lane);
         if message.len() > longest {
             // SES-003
@@ -63,6 +54,15 @@ impl Session {
                     message.len()
                 ),
             ));
+        }
+        // SES-014, SES-015: the own number of lanes is the bound until the peer's HELLO, which
+        // other lanes' messages may overtake.
+        let lanes = self
+            .peer
+            .as_ref()
+            .map_or(self.config.lanes, |_| self.lanes());
+        if lane.get() >= lanes {
+            return Err(protocol(format!("lane {lane} is not in use")));
         }
         let frame = Frame::decode(message).map_err(|error| protocol(error.to_string()))?;
         // SES-005
@@ -77,7 +77,7 @@ impl Session {
     }
 
     /// Bytes of the longest frame that may come in. On lanes above 0 it may overtake the peer's
-    /// HELLO, so the own limit counts until that has come.
+    /// HELLO, so the own limit counts until that has come (SES-015).
     fn longest_frame(&self, lane: LaneId) -> usize {
         match self.peer {
             None if lane == LaneId::ZERO => FRAME_DEFAULT,
@@ -524,6 +524,8 @@ impl Session {
     fn place(&self, lane: LaneId, id: StreamId) -> Result<Place, SessionError> {
         if let Some(stream) = self.streams.get(&id) {
             return match stream.lane == lane {
+                // Only the application still holds it.
+                true if stream.is_closed() => Ok(Place::Closed),
                 true => Ok(Place::Live),
                 false => Err(protocol(format!("stream {id} belongs to another lane"))),
             };

@@ -105,6 +105,7 @@ impl Session {
         }
     }
 
+    /// Whatever waits of the stream whose turn it is: no byte waits for a further one (SES-027).
     fn next_body(&mut self, lane: LaneId) -> Option<Bytes> {
         let max_frame = self.max_frame();
         while let Some(id) = self.lanes[lane.index()].round.pop_front() {

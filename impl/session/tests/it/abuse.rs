@@ -203,6 +203,13 @@ fn a_peer_that_reads_nothing_is_cut_off() {
         ErrorCode::EXCESSIVE_LOAD
     );
 
+    // Refusals that have left no longer count.
+    let mut agent = Peer::connected(Role::Agent);
+    for n in 0..3 * REFUSALS_MAX {
+        agent.take(0, &bad(n)).unwrap();
+        assert_eq!(agent.sent(0).len(), 2);
+    }
+
     // Streams whose RESET cannot leave keep their place.
     let mut agent = Peer::connected(Role::Agent);
     for n in 0..100 {
@@ -236,7 +243,7 @@ fn single_bytes_are_gathered() {
     assert!(chunks <= 66, "{chunks}");
 }
 
-/// The bound that is written down stays in proportion.
+/// SES-093: the bound that is written down stays in proportion.
 #[test]
 fn memory_is_bounded() {
     let mib = worst_case_memory(&Config::default()) >> 20;

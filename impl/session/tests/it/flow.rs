@@ -34,6 +34,20 @@ fn small_windows() -> Config {
     }
 }
 
+/// SES-027: every piece leaves as it was written, and is readable as it arrived.
+#[test]
+fn no_byte_waits_for_the_next_one() {
+    let mut agent = Peer::connected(Role::Agent);
+    agent.take_all(0, &[request(1, false), data(1, 1)]);
+    assert_eq!(agent.read_all(1), (1, Ok(None)));
+    agent.session.respond(id(1), ok(false)).unwrap();
+    agent.sent(0);
+    for _ in 0..3 {
+        write(&mut agent.session, id(1), 1);
+        assert_eq!(agent.sent(0), [data(1, 1)]);
+    }
+}
+
 /// SES-042
 #[test]
 fn sending_beyond_the_credit_ends_the_session() {

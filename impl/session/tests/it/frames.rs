@@ -71,12 +71,34 @@ fn frames_above_the_agreed_size_end_the_session() {
     assert_eq!(agent.fatal(0, &longest(16_385)), ErrorCode::FRAME_SIZE);
 }
 
-/// SES-003: a visitor that has the agent's HELLO may use lane 1 before its own HELLO has arrived.
+/// SES-003: nothing is agreed on before HELLO, so HELLO itself is not longer.
+#[test]
+fn hello_has_the_default_size() {
+    for (software, fits) in [(16_000, true), (16_384, false)] {
+        let mut agent = Peer::fresh(Role::Agent, large(Config::default()));
+        let frame = Frame::Hello(proto::SessionHello {
+            versions: vec![1],
+            software: "x".repeat(software),
+            ..Default::default()
+        });
+        if fits {
+            agent.take(0, &frame).unwrap();
+        } else {
+            assert_eq!(agent.fatal(0, &frame), ErrorCode::FRAME_SIZE);
+        }
+    }
+}
+
+/// SES-003, SES-015: a visitor that has the agent's HELLO may use lane 1 before its own HELLO has arrived.
 #[test]
 fn large_frames_may_overtake_hello_on_another_lane() {
     let mut agent = Peer::fresh(Role::Agent, large(Config::default()));
     agent.take_all(1, &[request(1, false), data(1, 65_534)]);
     assert_eq!(agent.fatal(1, &data(1, 65_535)), ErrorCode::FRAME_SIZE);
+
+    // Whatever else is wrong with it.
+    let mut agent = Peer::connected(Role::Agent);
+    assert_eq!(agent.fatal(15, &data(2, 16_384)), ErrorCode::FRAME_SIZE);
 }
 
 /// SES-003
@@ -332,7 +354,7 @@ fn lanes_above_the_agreed_number_end_the_session() {
     agent.take(1, &request(1, true)).unwrap();
     assert_eq!(agent.fatal(2, &request(3, true)), ErrorCode::PROTOCOL);
 
-    // Before the visitor's HELLO, the agent's own number counts.
+    // SES-015: before the visitor's HELLO, the agent's own number counts.
     let mut agent = Peer::fresh(
         Role::Agent,
         Config {

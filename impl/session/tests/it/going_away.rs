@@ -56,6 +56,16 @@ fn an_agent_drains() {
     assert!(!agent.session.is_closed());
 }
 
+/// SES-071: the highest stream counts, not the latest.
+#[test]
+fn the_last_stream_is_the_highest() {
+    let mut agent = Peer::connected(Role::Agent);
+    agent.take(1, &request(3, true)).unwrap();
+    agent.take(0, &request(1, true)).unwrap();
+    agent.session.go_away();
+    assert_eq!(agent.sent(0), [go_away(3)]);
+}
+
 /// SES-071
 #[test]
 fn streams_above_the_last_one_are_safe_to_retry() {

@@ -337,7 +337,7 @@ fn assert_bad_response(frames: &[Frame]) {
     assert!(!visitor.session.is_closed());
 }
 
-/// SES-021, SES-036
+/// SES-021, SES-036, SES-039
 #[test]
 fn responses_that_break_the_rules_end_their_exchange() {
     for status in [0, 99, 101, 600, 70_000] {

@@ -110,6 +110,28 @@ fn frames_for_closed_streams_are_ignored() {
     assert!(agent.sent(0).is_empty());
 }
 
+/// SES-013: whether the application still holds the stream makes no difference.
+#[test]
+fn frames_for_streams_closed_on_the_wire_are_ignored() {
+    for release in [false, true] {
+        let mut agent = Peer::connected(Role::Agent);
+        agent.take_all(0, &[request(1, false), data_end(1, 3)]);
+        agent.session.respond(id(1), ok(true)).unwrap();
+        if release {
+            agent.session.release(id(1));
+        }
+        assert_eq!(agent.sent(0).len(), 1);
+        agent.events();
+        let cancelled = ErrorCode::CANCELLED;
+        agent.take_all(0, &[data(1, 5), reset(1, cancelled), stop(1, cancelled)]);
+        assert!(agent.events().is_empty());
+        assert!(agent.sent(0).is_empty());
+        if !release {
+            assert_eq!(agent.read_all(1), (3, Ok(Some(None))));
+        }
+    }
+}
+
 /// SES-020
 #[test]
 fn frames_out_of_order_end_the_session() {
