@@ -19,7 +19,7 @@ use p2claw_agent::{
     connection::{self, Connection},
     transport::PeerTransport,
 };
-use p2claw_identity::{Alias, AppName, IdentityKey, Nonce};
+use p2claw_identity::{Alias, AppName, HostLabel, IdentityKey, Nonce};
 use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
 use p2claw_session::{Config, Role};
 use p2claw_signaling::{
@@ -134,7 +134,12 @@ async fn visit(
     alias: &Alias,
 ) -> Result<Connection, Failure> {
     let mut offered = endpoint.offer().await?;
-    let mut check = VisitCheck::new(alias.clone(), Nonce(random()?), offered.offer.clone(), None)?;
+    let mut check = VisitCheck::new(
+        HostLabel::new(app.clone(), alias.clone()),
+        Nonce(random()?),
+        offered.offer.clone(),
+        Vec::new(),
+    )?;
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let request = http::Request::post(format!("http://{coord}/.well-known/p2claw/v1/visits"))
         .header("content-type", "application/x-protobuf")

@@ -7,7 +7,7 @@ from names_vectors import case, key
 
 REGISTRATION, VISIT, REVOKE = "p2claw/v1 registration", "p2claw/v1 visit", "p2claw/v1 revoke"
 NOW = 1_795_219_200_000  # 2026-11-21T00:00:00Z
-DOMAIN, ALIAS = "coord.example.net", "honeyed-marble-4155"
+DOMAIN, ALIAS, APP = "coord.example.net", "honeyed-marble-4155", "recipes"
 
 
 def digest(text):
@@ -23,12 +23,12 @@ def registration(public_key, nonce, version=1, domain=DOMAIN, issued=NOW, extra=
 
 
 def visit_statement(public_key, version=1, session=None, alias=ALIAS, nonce=None, visitor=None, agent=None,
-                    expires=NOW + 60_000, extra=b""):
+                    expires=NOW + 60_000, app=APP, extra=b""):
     return wire.message(
         (1, version), (2, digest("session")[:16] if session is None else session), (3, alias),
         (4, digest("visitor nonce") if nonce is None else nonce),
         (5, digest("visitor certificate") if visitor is None else visitor),
-        (6, digest("agent certificate") if agent is None else agent), (7, expires), (8, public_key)) + extra
+        (6, digest("agent certificate") if agent is None else agent), (7, expires), (8, public_key), (9, app)) + extra
 
 
 def forge(public_key, message):
@@ -203,7 +203,7 @@ def visits():
         statement = honest if statement is None else statement
         signature = signed(signer, VISIT, statement) if signature is None else signature
         answer = wire.sdp("answer", [line(agent)] if fingerprints is None else fingerprints, session_level=session_level)
-        given = {"alias": ALIAS, "pins": list(pins), "nonce": digest("visitor nonce").hex(),
+        given = {"alias": ALIAS, "app": APP, "pins": list(pins), "nonce": digest("visitor nonce").hex(),
                  "visitor_fingerprint": visitor.hex(), "answer_sdp": answer, "now_ms": now,
                  "statement": statement.hex(), "signature": signature.hex()}
         return case("visit/" + name, comment, given, result, req, flags,
@@ -253,6 +253,10 @@ def visits():
         one("other-alias", "", "invalid", of(alias="silent-river-0001"), check="ALIAS"),
         one("alias-upper-case", "", "invalid", of(alias=ALIAS.title()), check="ALIAS"),
         one("no-alias", "", "invalid", of(alias=""), check="ALIAS"),
+        one("other-app", "coord leads the visitor to another app of the same agent", "invalid", of(app="accounting"),
+            check="APP"),
+        one("app-upper-case", "", "invalid", of(app=APP.title()), check="APP"),
+        one("no-app", "", "invalid", of(app=""), check="APP"),
         one("other-nonce", "an answer to an earlier visit, replayed", "invalid", of(nonce=digest("older nonce")),
             check="NONCE"),
         one("short-nonce", "the first 31 bytes", "invalid", of(nonce=digest("visitor nonce")[:31]), check="NONCE"),

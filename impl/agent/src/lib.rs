@@ -99,7 +99,7 @@ impl Agent {
         let session = p2claw_session::Config {
             software: self.software.clone(),
             lanes: 4,
-            ..p2claw_session::Config::default()
+            ..p2claw_session::Config::for_role(p2claw_session::Role::Agent)
         };
         let host = Arc::new(Host {
             key: self.key,

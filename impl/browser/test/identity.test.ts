@@ -64,6 +64,7 @@ test("fingerprints of descriptions", () => {
 interface Statement {
   version: number;
   alias: string;
+  app: string;
   nonce: Uint8Array;
   visitor: Uint8Array;
   agent: Uint8Array;
@@ -74,7 +75,7 @@ const now = 1_800_000_000_000;
 const { privateKey, publicKey } = generateKeyPairSync("ed25519");
 const rawKey = Uint8Array.from(publicKey.export({ format: "der", type: "spki" }).subarray(-32));
 const peerId = encodePeerId(rawKey);
-const honest: Statement = { version: 1, alias: "acme", nonce: fingerprint(9), visitor: fingerprint(1), agent: fingerprint(2), expires: now + 50_000 };
+const honest: Statement = { version: 1, alias: "acme", app: "recipes", nonce: fingerprint(9), visitor: fingerprint(1), agent: fingerprint(2), expires: now + 50_000 };
 
 function encodeStatement(statement: Statement, key: Uint8Array = rawKey): Uint8Array<ArrayBuffer> {
   const writer = new PbfWriter();
@@ -86,6 +87,7 @@ function encodeStatement(statement: Statement, key: Uint8Array = rawKey): Uint8A
   writer.writeBytesField(6, statement.agent);
   writer.writeVarintField(7, statement.expires);
   writer.writeBytesField(8, key);
+  writer.writeStringField(9, statement.app);
   writer.writeVarintField(99, 5);
   return writer.finish().slice();
 }
@@ -97,7 +99,7 @@ function signed(bytes: Uint8Array, context = "p2claw/v1 visit"): Uint8Array<Arra
 async function check(change: Partial<Statement> = {}, options: { pins?: string[]; answer?: string; context?: string; bytes?: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>; signature?: (s: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>; key?: Uint8Array } = {}): Promise<Verdict> {
   const bytes = encodeStatement({ ...honest, ...change }, options.key);
   const signature = signed(bytes, options.context);
-  return checkAnswer(subtle, { alias: "acme", nonce: fingerprint(9), pins: options.pins ?? [], offerSdp: sdp(line(1)), now }, {
+  return checkAnswer(subtle, { alias: "acme", app: "recipes", nonce: fingerprint(9), pins: options.pins ?? [], offerSdp: sdp(line(1)), now }, {
     sdp: options.answer ?? sdp(line(2)),
     statement: options.bytes?.(bytes) ?? bytes,
     signature: options.signature?.(signature) ?? signature,
@@ -125,6 +127,7 @@ test("each lie is found", async () => {
   assert.equal(await refusal(check({}, { pins: [peerId, "y".repeat(52)] })), "PINNED_KEY");
   assert.equal(await refusal(check({ version: 2 })), "VERSION");
   assert.equal(await refusal(check({ alias: "other" })), "ALIAS");
+  assert.equal(await refusal(check({ app: "accounting" })), "APP");
   assert.equal(await refusal(check({ nonce: fingerprint(8) })), "NONCE");
   assert.equal(await refusal(check({ nonce: new Uint8Array() })), "NONCE");
   assert.equal(await refusal(check({ visitor: fingerprint(3) })), "FINGERPRINT");
@@ -137,7 +140,7 @@ test("each lie is found", async () => {
 });
 
 test("the first failing check decides", async () => {
-  const all = { version: 2, alias: "x", nonce: fingerprint(0), visitor: fingerprint(0), agent: fingerprint(0), expires: 0 };
+  const all = { version: 2, alias: "x", app: "x", nonce: fingerprint(0), visitor: fingerprint(0), agent: fingerprint(0), expires: 0 };
   assert.equal(await refusal(check(all, { pins: ["y".repeat(52)], context: "other" })), "SIGNATURE");
   assert.equal(await refusal(check(all, { pins: ["y".repeat(52)] })), "PINNED_KEY");
   assert.equal(await refusal(check(all)), "VERSION");

@@ -57,6 +57,7 @@ test("signatures", async () => {
 
 interface VisitInput {
   alias: string;
+  app: string;
   pins: string[];
   nonce: string;
   visitor_fingerprint: string;
@@ -70,7 +71,7 @@ test("visits", async () => {
   for (const { id, input, result, public_key, check } of cases<VisitInput>("statements", "visit")) {
     const pairs = input.visitor_fingerprint.match(/../g) ?? [];
     const offerSdp = `v=0\r\na=fingerprint:sha-256 ${pairs.join(":").toUpperCase()}\r\n`;
-    const visit = { alias: input.alias, nonce: fromHex(input.nonce), pins: input.pins, offerSdp, now: input.now_ms };
+    const visit = { alias: input.alias, app: input.app, nonce: fromHex(input.nonce), pins: input.pins, offerSdp, now: input.now_ms };
     const answer = { sdp: input.answer_sdp, statement: fromHex(input.statement), signature: fromHex(input.signature) };
     const verdict = await checkAnswer(subtle, visit, answer);
     if (result === "acceptable") continue;

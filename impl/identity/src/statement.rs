@@ -3,8 +3,8 @@
 //! A statement is checked over the bytes exactly as they came; it is never encoded anew.
 
 use crate::{
-    Alias, Context, Fingerprint, IdentityKey, KeyError, Nonce, PROTOCOL_VERSION, PeerId, SessionId,
-    SignatureError,
+    Alias, AppName, Context, Fingerprint, IdentityKey, KeyError, Nonce, PROTOCOL_VERSION, PeerId,
+    SessionId, SignatureError,
 };
 use bytes::Bytes;
 use p2claw_proto::v1::{Registration, VisitStatement};
@@ -69,6 +69,14 @@ pub enum StatementError {
         /// Alias of the address.
         expected: Alias,
         /// Alias in the statement.
+        got: String,
+    },
+    /// The statement is for another app.
+    #[error("accept an answer for app {got:?}: this address belongs to {expected}")]
+    WrongApp {
+        /// App of the address.
+        expected: AppName,
+        /// AppName in the statement.
         got: String,
     },
     /// The agent saw another certificate than the visitor's: somebody stands between them.
@@ -200,6 +208,8 @@ pub struct VisitFacts {
     pub session_id: SessionId,
     /// The agent's own alias.
     pub alias: Alias,
+    /// The app that is visited.
+    pub app: AppName,
     /// The visitor's nonce.
     pub nonce: Nonce,
     /// The certificate named in the visitor's offer.
@@ -220,6 +230,7 @@ pub fn sign_visit(key: &IdentityKey, facts: &VisitFacts, now_ms: i64) -> (Bytes,
         agent_fingerprint: Bytes::copy_from_slice(facts.agent_fingerprint.as_bytes()),
         expires_at_ms: now_ms.saturating_add(VISIT_LIFETIME_MS),
         public_key: Bytes::copy_from_slice(key.peer_id().as_bytes()),
+        app: facts.app.to_string(),
     };
     signed(key, Context::Visit, &statement)
 }
@@ -229,21 +240,23 @@ pub fn sign_visit(key: &IdentityKey, facts: &VisitFacts, now_ms: i64) -> (Bytes,
 pub struct VisitExpectation {
     /// Alias in the address.
     pub alias: Alias,
+    /// App in the address.
+    pub app: AppName,
     /// The nonce it sent.
     pub nonce: Nonce,
     /// Its own certificate.
     pub visitor_fingerprint: Fingerprint,
     /// The only certificate in the answer's SDP.
     pub agent_fingerprint: Fingerprint,
-    /// The key that the link names or an earlier visit pinned.
-    pub pinned: Option<PeerId>,
+    /// The keys that the link names and that an earlier visit pinned: all of them must fit.
+    pub pins: Vec<PeerId>,
 }
 
 /// Checks an agent's statement on the visitor's side (spec IDN-017). `now_ms` is the visitor's
 /// clock. The key returned is to be pinned for the origin.
 ///
 /// # Errors
-/// Says which check failed first: signature, pin, version, alias, nonce, the visitor's
+/// Says which check failed first: signature, pin, version, alias, app, nonce, the visitor's
 /// certificate, the agent's, expiry. After any of them nothing of the app may be accepted.
 pub fn verify_visit(
     statement: &[u8],
@@ -254,16 +267,23 @@ pub fn verify_visit(
     let message = VisitStatement::decode(statement).map_err(|_| StatementError::Malformed)?;
     let peer = PeerId::from_bytes(&message.public_key)?;
     peer.verify(Context::Visit, statement, signature)?;
-    if let Some(pinned) = expected.pinned
-        && pinned != peer
-    {
-        return Err(StatementError::NotPinned { pinned, got: peer });
+    if let Some(pinned) = expected.pins.iter().find(|pinned| **pinned != peer) {
+        return Err(StatementError::NotPinned {
+            pinned: *pinned,
+            got: peer,
+        });
     }
     check_version(message.version)?;
     if message.alias != expected.alias.as_str() {
         return Err(StatementError::WrongAlias {
             expected: expected.alias.clone(),
             got: message.alias,
+        });
+    }
+    if message.app != expected.app.as_str() {
+        return Err(StatementError::WrongApp {
+            expected: expected.app.clone(),
+            got: message.app,
         });
     }
     if message.nonce != expected.nonce.as_bytes()[..] {

@@ -15,6 +15,7 @@ fn facts() -> VisitFacts {
     VisitFacts {
         session_id: SessionId([1; 16]),
         alias: alias(),
+        app: AppName::parse("recipes").unwrap(),
         nonce: Nonce([2; 32]),
         visitor_fingerprint: Fingerprint([3; 32]),
         agent_fingerprint: Fingerprint([4; 32]),
@@ -24,10 +25,11 @@ fn facts() -> VisitFacts {
 fn expectation() -> VisitExpectation {
     VisitExpectation {
         alias: alias(),
+        app: AppName::parse("recipes").unwrap(),
         nonce: Nonce([2; 32]),
         visitor_fingerprint: Fingerprint([3; 32]),
         agent_fingerprint: Fingerprint([4; 32]),
-        pinned: None,
+        pins: Vec::new(),
     }
 }
 
@@ -110,11 +112,11 @@ fn idn_017_every_fact_of_a_visit_is_checked() {
     assert_eq!(check(&expectation()), Ok(key().peer_id()));
 
     let mut expected = expectation();
-    expected.pinned = Some(key().peer_id());
+    expected.pins = vec![key().peer_id()];
     assert_eq!(check(&expected), Ok(key().peer_id()));
 
     let other = IdentityKey::from_seed([8; 32]).peer_id();
-    expected.pinned = Some(other);
+    expected.pins = vec![key().peer_id(), other];
     assert_eq!(
         check(&expected),
         Err(StatementError::NotPinned {
@@ -166,7 +168,8 @@ fn idn_017_checks_run_in_order() {
         nonce: Nonce([0; 32]),
         visitor_fingerprint: Fingerprint([0; 32]),
         agent_fingerprint: Fingerprint([0; 32]),
-        pinned: Some(other),
+        app: AppName::parse("accounting").unwrap(),
+        pins: vec![other],
     };
     assert_eq!(
         verify_visit(&bytes, &[0; 64], &nothing_fits, i64::MAX),

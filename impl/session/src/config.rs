@@ -84,11 +84,13 @@ impl Default for Config {
 impl Config {
     /// The defaults for one role: an agent takes less of each request than a visitor of each response.
     pub fn for_role(role: Role) -> Self {
+        let stream_credit = match role {
+            Role::Visitor => RESPONSE_WINDOW,
+            Role::Agent => REQUEST_WINDOW,
+        };
         Self {
-            stream_credit: match role {
-                Role::Visitor => RESPONSE_WINDOW,
-                Role::Agent => REQUEST_WINDOW,
-            },
+            stream_credit,
+            session_credit: STREAMS_DEFAULT * stream_credit,
             ..Self::default()
         }
     }

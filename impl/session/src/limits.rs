@@ -38,8 +38,9 @@ pub const RESPONSE_WINDOW: u64 = 1 << 20;
 /// Body bytes of one request that may wait for the upstream.
 pub const REQUEST_WINDOW: u64 = 256 << 10;
 
-/// Body bytes of the whole session that may wait for the application.
-pub const SESSION_WINDOW: u64 = 4 << 20;
+/// Body bytes of the whole session that may wait for the application: the windows of all streams
+/// together, or streams that nobody reads would stop the others (SES-046).
+pub const SESSION_WINDOW: u64 = STREAMS_DEFAULT * RESPONSE_WINDOW;
 
 /// Largest window of a stream or a session that can be configured, in bytes.
 pub const WINDOW_MAX: u64 = 256 << 20;

@@ -80,6 +80,7 @@ pub fn for_statement(error: &StatementError) -> SignalCode {
         StatementError::Malformed
         | StatementError::NotPinned { .. }
         | StatementError::WrongAlias { .. }
+        | StatementError::WrongApp { .. }
         | StatementError::WrongVisitorFingerprint
         | StatementError::WrongAgentFingerprint => SignalCode::Malformed,
     }

@@ -37,6 +37,10 @@ pub(crate) fn alias() -> Alias {
     Alias::parse("quiet-otter-0417").unwrap()
 }
 
+pub(crate) fn address() -> HostLabel {
+    HostLabel::new(AppName::parse("recipes").unwrap(), alias())
+}
+
 pub(crate) fn sdp(byte: u8) -> String {
     format!(
         "v=0\r\na=fingerprint:sha-256 {}\r\n",
@@ -53,7 +57,7 @@ pub(crate) fn label() -> HostLabel {
 }
 
 pub(crate) fn request() -> CheckedRequest {
-    let check = VisitCheck::new(alias(), Nonce([2; 32]), sdp(3), None).unwrap();
+    let check = VisitCheck::new(address(), Nonce([2; 32]), sdp(3), Vec::new()).unwrap();
     CheckedRequest::parse(&check.request()).unwrap()
 }
 

@@ -10,7 +10,7 @@ use crate::sdp::{Description, SdpError};
 use crate::{SignalCode, code};
 use bytes::Bytes;
 use p2claw_identity::statement::{StatementError, VisitExpectation, verify_visit};
-use p2claw_identity::{Alias, Fingerprint, Nonce, PROTOCOL_VERSION, PeerId};
+use p2claw_identity::{Fingerprint, HostLabel, Nonce, PROTOCOL_VERSION, PeerId};
 use p2claw_proto::v1::visit_event::Kind;
 use p2claw_proto::v1::{VisitEvent, VisitRequest, VisitUpdate};
 use prost::Message;
@@ -70,33 +70,33 @@ enum State {
 /// One visit as a visitor sees it.
 #[derive(Debug, Clone)]
 pub struct VisitCheck {
-    alias: Alias,
+    address: HostLabel,
     nonce: Nonce,
     sdp: String,
     visitor_fingerprint: Fingerprint,
-    pinned: Option<PeerId>,
+    pins: Vec<PeerId>,
     state: State,
 }
 
 impl VisitCheck {
-    /// Prepares a visit of the address with this alias. `nonce` must be 32 fresh random bytes;
-    /// `pinned` is the key from the link's fragment or from an earlier visit.
+    /// Prepares a visit of an address. `nonce` must be 32 fresh random bytes; `pins` are the keys
+    /// from the link's fragment and from an earlier visit, where there are any.
     ///
     /// # Errors
     /// When the visitor's own offer does not name exactly one certificate.
     pub fn new(
-        alias: Alias,
+        address: HostLabel,
         nonce: Nonce,
         offer_sdp: String,
-        pinned: Option<PeerId>,
+        pins: Vec<PeerId>,
     ) -> Result<Self, SdpError> {
         let visitor_fingerprint = Description::parse(&offer_sdp)?.fingerprint;
         Ok(Self {
-            alias,
+            address,
             nonce,
             sdp: offer_sdp,
             visitor_fingerprint,
-            pinned,
+            pins,
             state: State::AwaitAnswer,
         })
     }
@@ -139,11 +139,12 @@ impl VisitCheck {
             (Some(_), State::Ended) => return Err(VisitError::Order("it has ended already")),
             (Some(Kind::Answer(answer)), State::AwaitAnswer) => {
                 let expected = VisitExpectation {
-                    alias: self.alias.clone(),
+                    alias: self.address.alias().clone(),
+                    app: self.address.app().clone(),
                     nonce: self.nonce,
                     visitor_fingerprint: self.visitor_fingerprint,
                     agent_fingerprint: Description::parse(&answer.sdp)?.fingerprint,
-                    pinned: self.pinned,
+                    pins: self.pins.clone(),
                 };
                 let peer_id =
                     verify_visit(&answer.statement, &answer.signature, &expected, now_unix_ms)?;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::table_tests::{NOW_MS, SESSION, alias, key, sdp};
+use crate::table_tests::{NOW_MS, SESSION, address, alias, key, sdp};
 use p2claw_identity::statement::{VisitFacts, sign_visit};
 use p2claw_identity::{IdentityKey, SessionId};
 use p2claw_proto::v1::{self, VisitAnswer, VisitEnd};
@@ -7,13 +7,14 @@ use p2claw_proto::v1::{self, VisitAnswer, VisitEnd};
 const NONCE: Nonce = Nonce([2; 32]);
 
 fn check(pinned: Option<PeerId>) -> VisitCheck {
-    VisitCheck::new(alias(), NONCE, sdp(3), pinned).unwrap()
+    VisitCheck::new(address(), NONCE, sdp(3), pinned.into_iter().collect()).unwrap()
 }
 
 fn answer(visitor: u8, agent: u8) -> VisitAnswer {
     let facts = VisitFacts {
         session_id: SESSION,
         alias: alias(),
+        app: address().app().clone(),
         nonce: NONCE,
         visitor_fingerprint: Fingerprint([visitor; 32]),
         agent_fingerprint: Fingerprint([agent; 32]),

@@ -215,6 +215,9 @@ pub struct VisitStatement {
     /// Ed25519 public key, 32 bytes.
     #[prost(bytes = "bytes", tag = "8")]
     pub public_key: ::prost::bytes::Bytes,
+    /// The app in the visitor's address: coord cannot lead him to another app of the same agent.
+    #[prost(string, tag = "9")]
+    pub app: ::prost::alloc::string::String,
 }
 /// One ICE candidate, either way.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

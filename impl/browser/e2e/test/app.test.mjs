@@ -1,5 +1,6 @@
 // An app through the tunnel behaves as it does without one.
 import assert from "node:assert/strict";
+import { get } from "node:http";
 import { startDemo } from "../harness/stack.mjs";
 import { scenario, shared } from "../harness/scenario.mjs";
 import { until } from "../harness/poll.mjs";
@@ -41,6 +42,7 @@ scenario("the page renders with stylesheet, modules, SVG and PNG", async (scene)
   assert.deepEqual(visitor.errors, []);
 });
 
+// HTP-001, HTP-021, HTP-022, HTP-024, HTP-025, HTP-026
 scenario("fetch reads and posts JSON, and the app is told who asked", async (scene) => {
   const visit = await scene.visit(demo.it.url);
   const app = await visit.app();
@@ -52,7 +54,8 @@ scenario("fetch reads and posts JSON, and the app is told who asked", async (sce
   assert.equal(notes[0].author, "Marta");
   const sent = { text: "Grüße, 世界 🍲", list: [1, 2.5, null], deep: { yes: true } };
   const echo = await app.evaluate(async (json) => {
-    const headers = { "content-type": "application/json", "x-forwarded-for": "203.0.113.9", forwarded: "for=203.0.113.9" };
+    const headers = { "content-type": "application/json", "x-forwarded-for": "203.0.113.9", "x-p2claw-session": "203.0.113.9" };
+    headers.forwarded = "for=203.0.113.9";
     const response = await fetch("/echo?q=a%20b&x=%2F", { method: "POST", headers, body: JSON.stringify(json) });
     return response.json();
   }, sent);
@@ -65,9 +68,11 @@ scenario("fetch reads and posts JSON, and the app is told who asked", async (sce
   assert.equal(echo.forwarded["x-forwarded-proto"], "http");
   assert.ok(echo.forwarded.forwarded.includes(host), "Forwarded names the public host");
   assert.ok(!JSON.stringify(echo.forwarded).includes("203.0.113.9"), "what the visitor claims about itself is dropped");
+  assert.match(echo.forwarded["x-p2claw-session"], /^[0-9a-f]{32}$/);
   assert.notEqual(echo.forwarded.origin, origin, "Origin names the upstream, or is absent");
 });
 
+// HTP-001, HTP-005, HTP-012, BRO-006
 scenario("every method and status passes through", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
   const seen = await app.evaluate(async () => {
@@ -121,6 +126,7 @@ scenario("a card pinned up by one visitor appears at another", async (scene) => 
   }
 });
 
+// BRO-007
 scenario("server-sent events arrive one by one, each within 50 ms of its write", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
   const events = await app.evaluate(
@@ -148,6 +154,7 @@ scenario("server-sent events arrive one by one, each within 50 ms of its write",
   assert.ok(apart >= gaps.length * 0.7, `events come one by one, not in batches: gaps of ${gaps} ms`);
 });
 
+// BRO-007
 scenario("a streamed answer is read chunk by chunk, as it is written", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
   const lines = await app.evaluate(async () => {
@@ -250,10 +257,40 @@ scenario("pushState in the app is in the history, too", async (scene) => {
   await step(1, "/about?step=1");
 });
 
+// BRO-006, HTP-012
 scenario("a redirect leads to its page", async (scene) => {
   const visit = await scene.visit(`${demo.it.url}redirect?to=/about`);
   await until("the other page", async () => (await text(await visit.app("h1"), "h1")) === "About this board");
   await until("its address", () => new URL(visit.page.url()).pathname === "/about");
+});
+
+// BRO-005, EDG-003, EDG-004
+scenario("what gets past the service worker is no answer of the app's, and no success", async (scene) => {
+  const { host, port } = new URL(demo.it.url);
+  const plain = (accept) =>
+    new Promise((resolve, reject) => {
+      const request = get({ host: "127.0.0.1", port, path: "/api/notes", headers: { host, accept } }, (response) => {
+        let body = "";
+        response.setEncoding("utf8").on("data", (part) => (body += part));
+        response.on("end", () => resolve({ status: response.statusCode, error: response.headers["p2claw-error"], body }));
+      });
+      request.on("error", reject);
+    });
+  const page = await plain("text/html");
+  assert.equal(page.status, 200);
+  assert.ok(page.body.includes("p2claw-app") && !page.body.includes("Marta"));
+  const data = await plain("*/*");
+  assert.deepEqual([data.status, data.error], [503, "NOT_TUNNELLED"]);
+  assert.ok(data.body.length > 40, "it says how to reach the app");
+  // Chromium does not ask service workers about synchronous requests.
+  const app = await (await scene.visit(demo.it.url)).app();
+  const sync = await app.evaluate(() => {
+    const request = new XMLHttpRequest();
+    request.open("GET", "/style.css", false);
+    request.send();
+    return { status: request.status, text: request.responseText };
+  });
+  assert.ok(sync.status === 503 || sync.text.startsWith(":root"), `status ${sync.status}: ${sync.text}`);
 });
 
 scenario("two tabs of one browser do not depend on each other", async (scene) => {

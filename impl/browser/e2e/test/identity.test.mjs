@@ -53,17 +53,22 @@ async function refused(visitor, lie, reason, url = pieces.it.url) {
   return visit;
 }
 
+// BRO-001, BRO-002, IDN-019
 scenario("an honest answer through the same proxy is accepted", async (scene) => {
   const visitor = await acquainted(scene);
   await (await visitor.visit(pieces.it.url)).app("#hello");
-  await (await scene.visit(`${pieces.it.url}#p=${pieces.it.peerId}`)).app("#hello");
+  const linked = await scene.visit(`${pieces.it.url}#p=${pieces.it.peerId}`);
+  await linked.app("#hello");
+  await linked.at("/");
 });
 
+// IDN-017, IDN-018
 scenario("another DTLS fingerprint is refused", async (scene) => {
   await refused(await scene.visitor(), swapFingerprint, /fingerprint/i);
   await refused(await acquainted(scene), swapFingerprint, /fingerprint/i);
 });
 
+// IDN-016, IDN-017, IDN-018
 scenario("an old answer is refused", async (scene) => {
   const visitor = await acquainted(scene);
   const old = liar.recorded.at(-1);
@@ -71,6 +76,7 @@ scenario("an old answer is refused", async (scene) => {
   await refused(await scene.visitor(), replay(old), /nonce/i);
 });
 
+// IDN-017, IDN-020, SEC-002
 scenario("another key is refused once the visitor knows the right one", async (scene) => {
   const visitor = await acquainted(scene);
   const visit = await refused(visitor, signAnew(), /pin/i);
@@ -79,15 +85,18 @@ scenario("another key is refused once the visitor knows the right one", async (s
   await visit.app("#hello");
 });
 
+// IDN-019, BRO-001
 scenario("another key is refused at the first visit when the link names the right one", async (scene) => {
   await refused(await scene.visitor(), signAnew(), /pin/i, `${pieces.it.url}#p=${pieces.it.peerId}`);
 });
 
+// IDN-019
 scenario("a link that names another key is refused although coord is honest", async (scene) => {
   const other = "y".repeat(52);
   await refused(await scene.visitor(), honest, /./, `${pieces.it.url}#p=${other}`);
 });
 
+// IDN-020, SEC-002
 scenario("a key that nothing is known of is taken at the first visit, and from then on the only one", async (scene) => {
   // This is what pinning is for, and it shows that the lie of these tests is a good one.
   const impostor = signAnew();
@@ -99,6 +108,7 @@ scenario("a key that nothing is known of is taken at the first visit, and from t
   await refused(visitor, honest, /pin/i);
 });
 
+// IDN-017
 scenario("a signature that does not fit is refused", async (scene) => {
   await refused(await scene.visitor(), spoilSignature, /sign/i);
 });

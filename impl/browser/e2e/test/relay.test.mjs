@@ -37,6 +37,7 @@ async function path() {
   return undefined;
 }
 
+// RTC-016
 scenario("the page opens through the relay", async (scene) => {
   const visitor = await scene.visitor();
   await visitor.context.addInitScript(relayOnly);

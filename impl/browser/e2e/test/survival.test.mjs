@@ -70,6 +70,7 @@ scenario("a route is exposed, listed, visited, taken back and gone", async (scen
   assert.match(shell.reason, /app/i);
 });
 
+// HTP-011
 scenario("bad names and bad ports are refused in words", async () => {
   const { running } = pieces.it;
   for (const name of ["UPPER", "-a", "a-", "xn--abc", "www", "api", "a_b", "a".repeat(33), ""]) {
@@ -93,6 +94,7 @@ scenario("a second daemon on the same state refuses to start", async () => {
   assert.match(stderr, /already|running|in use/i);
 });
 
+// SIG-025
 scenario(
   "sessions outlive coord and edge, and the agent comes back under the same alias with its routes",
   async (scene) => {

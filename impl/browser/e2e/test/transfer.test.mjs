@@ -98,6 +98,7 @@ for (const [kind, query] of [
   ["with a length", ""],
   ["in chunks", "&chunked=1"],
 ]) {
+  // BRO-008, HTP-050
   scenario(`a body ${kind} that is cut off is an error in fetch`, async (scene) => {
     const app = await (await scene.visit(demo.it.url)).app();
     const got = await app.evaluate(async (target) => {
@@ -124,6 +125,7 @@ for (const [kind, query] of [
   });
 }
 
+// BRO-008
 scenario("a file that is cut off is a failed download", async (scene) => {
   const visit = await scene.visit(demo.it.url);
   const app = await visit.app();

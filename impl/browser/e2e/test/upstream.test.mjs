@@ -92,6 +92,7 @@ function navigationStatus(frame) {
   return frame.evaluate(() => performance.getEntriesByType("navigation")[0].responseStatus);
 }
 
+// HTP-040, HTP-041, HTP-043
 scenario("an upstream that is down is a 502 page that recovers by itself", async (scene) => {
   await upstream.stop();
   scene.finally(() => upstream.stop().then(() => upstream.listen()));
@@ -100,7 +101,12 @@ scenario("an upstream that is down is a 502 page that recovers by itself", async
   assert.equal(await navigationStatus(error), 502);
   const words = await error.evaluate(() => document.body.innerText);
   assert.match(words, /502|not (running|reachable|answer)|no answer|down|refused/i);
-  assert.equal(await error.evaluate(async () => (await fetch("/data.json")).status), 502, "fetch gets the 502, too");
+  const data = await error.evaluate(async () => {
+    const response = await fetch("/data.json");
+    return { status: response.status, code: response.headers.get("p2claw-error"), type: response.headers.get("content-type"), cache: response.headers.get("cache-control") };
+  });
+  assert.match(data.type, /^text\/plain/);
+  assert.deepEqual([data.status, data.code, data.cache], [502, "UPSTREAM_UNAVAILABLE", "no-store"], "fetch gets the 502, too");
   await upstream.listen();
   const app = await visit.app("#hello");
   assert.equal(await navigationStatus(app), 200);
@@ -127,6 +133,7 @@ function megabyte(app) {
   return until("a megabyte", () => app.evaluate(() => window.received > 1_000_000));
 }
 
+// HTP-013
 scenario("a download that the page aborts closes the upstream's connection", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
   const before = endless.left;
@@ -140,6 +147,7 @@ scenario("a download that the page aborts closes the upstream's connection", asy
 // Before the response has begun Chromium does not tell a service worker of an abort, but of a
 // closed tab the tunnel hears by itself.
 for (const target of ["/endless", "/silent"]) {
+  // HTP-013
   scenario(`a visitor who closes the tab in the middle of ${target} closes the upstream's connection`, async (scene) => {
     const visit = await scene.visit(demo.it.url);
     const app = await visit.app();
@@ -154,6 +162,7 @@ for (const target of ["/endless", "/silent"]) {
   });
 }
 
+// HTP-013
 scenario("a visitor who vanishes mid-upload closes the upstream's connection", async (scene) => {
   const visit = await scene.visit(demo.it.url);
   const app = await visit.app();
@@ -169,6 +178,7 @@ scenario("a visitor who vanishes mid-upload closes the upstream's connection", a
   await next.app("#hello");
 });
 
+// BRO-007
 scenario("a reader that stalls holds up neither others nor the upstream's data", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
   const before = { ...endless };
@@ -198,6 +208,7 @@ scenario("a reader that stalls holds up neither others nor the upstream's data",
   await until("the stalled download to end", () => endless.left === before.left + 1);
 });
 
+// HTP-041, HTP-050, BRO-008
 scenario("an upstream that hangs up is an error in the page", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
   const outcome = (path) =>
@@ -221,6 +232,7 @@ scenario("a page that the upstream hangs up on says so", async (scene) => {
   assert.equal(await navigationStatus(error), 502);
 });
 
+// BRO-010
 scenario("compressed answers are decoded", async (scene) => {
   const visit = await scene.visit(`${demo.it.url}gzip-page`);
   const app = await visit.app("#zipped");
@@ -228,6 +240,7 @@ scenario("compressed answers are decoded", async (scene) => {
   assert.equal(await app.evaluate(async () => (await (await fetch("/gzip")).json()).long.length), 100_000);
 });
 
+// HTP-010, SEC-004
 scenario("no request target leads anywhere but to the upstream", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
   const elsewhere = `127.0.0.1:${victim.port}`;
@@ -267,6 +280,7 @@ scenario("no request target leads anywhere but to the upstream", async (scene) =
 
 const pieces = shared(() => new Pieces().start());
 
+// BRO-004, EDG-001, EDG-002
 scenario("addresses that lead nowhere say so", async (scene) => {
   const known = await pieces.it.expose("known", upstream.port);
   const { host, hostname } = new URL(known);
@@ -293,6 +307,7 @@ scenario("addresses that lead nowhere say so", async (scene) => {
   }
 });
 
+// BRO-004
 scenario("an agent that is gone is offline, and the page recovers when it is back", async (scene) => {
   const url = await pieces.it.expose("here", upstream.port);
   await pieces.it.agent.stop();

@@ -28,6 +28,7 @@ export interface VisitStatement {
   agentFingerprint: Uint8Array;
   expiresAtMs: number;
   publicKey: Uint8Array;
+  app: string;
 }
 export interface Candidate {
   sessionId: Uint8Array;
@@ -129,9 +130,10 @@ export const decodeVisitStatement = (bytes: Uint8Array): VisitStatement =>
     else if (tag === 6) statement.agentFingerprint = pb.bytes(reader);
     else if (tag === 7) statement.expiresAtMs = pb.number(reader, true);
     else if (tag === 8) statement.publicKey = pb.bytes(reader);
+    else if (tag === 9) statement.app = pb.string(reader);
   }, {
     version: 0, sessionId: none(), alias: "", nonce: none(), visitorFingerprint: none(),
-    agentFingerprint: none(), expiresAtMs: 0, publicKey: none(),
+    agentFingerprint: none(), expiresAtMs: 0, publicKey: none(), app: "",
   });
 
 /** Longest event accepted in the stream of a visit: the limit of the message that carried it to coord. */

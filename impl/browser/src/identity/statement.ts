@@ -19,12 +19,14 @@ export type Refusal =
   | "PINNED_KEY"
   | "VERSION"
   | "ALIAS"
+  | "APP"
   | "NONCE"
   | "FINGERPRINT"
   | "EXPIRED";
 
 export interface Visit {
   alias: string;
+  app: string;
   nonce: Uint8Array;
   /** Peer ids that the key must have: from the link, and from an earlier visit. */
   pins: readonly string[];
@@ -58,6 +60,7 @@ export async function checkAnswer(crypto: SubtleCrypto, visit: Visit, answer: An
   const refuse = (refusal: Refusal): Verdict => ({ ok: false, refusal, presented });
   if (statement.version !== VERSION) return refuse("VERSION");
   if (statement.alias !== visit.alias) return refuse("ALIAS");
+  if (statement.app !== visit.app) return refuse("APP");
   if (!equalBytes(statement.nonce, visit.nonce)) return refuse("NONCE");
   const own = sdpFingerprint(visit.offerSdp);
   if (!own || !equalBytes(statement.visitorFingerprint, own)) return refuse("FINGERPRINT");

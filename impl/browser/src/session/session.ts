@@ -17,15 +17,12 @@ import { ErrorCode, RequestError, SessionError, protocolError } from "./errors.t
 import type { SessionEvent, SessionOptions } from "./event.ts";
 import { contentLength, requestFault, responseFault, trailersFault } from "./fields.ts";
 import { Lane, quietestLane } from "./lane.ts";
+import { Liveness } from "./liveness.ts";
 import { DEFAULT_SETTINGS, type Settings, greaseId, readSettings, writeSettings } from "./settings.ts";
 import { Stream } from "./stream.ts";
 
 /** The protocol version spoken here. */
 const VERSION = 1;
-/** Silence after which a PING asks whether the other end lives (spec: SES liveness). */
-const PING_AFTER_MS = 15_000;
-/** Unanswered PINGs that mean it does not. */
-const MAX_PINGS = 3;
 /** Control frames waiting on one lane; only a peer that floods PINGs and reads nothing gets there. */
 const MAX_CONTROL = 1_024;
 
@@ -40,14 +37,13 @@ export class Session {
   readonly #receiveCredit: ReceiveCredit;
   readonly #events: SessionEvent[] = [];
   readonly #unknown = new Budget(1_000, 100);
-  #deadline: number;
-  #pings = 0;
+  readonly #liveness: Liveness;
 
   constructor(options: SessionOptions, now: number) {
     this.#own = options.settings;
     this.#receiveCredit = new ReceiveCredit(options.settings.initialSessionCredit);
     this.#lanes = Array.from({ length: options.settings.lanes }, () => new Lane());
-    this.#deadline = now + PING_AFTER_MS;
+    this.#liveness = new Liveness(now);
     const settings = writeSettings(this.#own);
     if (options.grease !== undefined) settings.push({ id: greaseId(options.grease), value: options.grease });
     this.#control(0, FrameType.HELLO, 0, msg.encodeSessionHello({ versions: [VERSION], settings, software: options.software }));
@@ -64,7 +60,7 @@ export class Session {
   }
 
   get nextTimeout(): number | undefined {
-    return this.#state === "closed" ? undefined : this.#deadline;
+    return this.#state === "closed" ? undefined : this.#liveness.deadline;
   }
 
   poll(): SessionEvent | undefined {
@@ -148,21 +144,16 @@ export class Session {
   }
 
   handleTimeout(now: number): void {
-    if (this.#state === "closed" || now < this.#deadline) return;
-    if (this.#pings === MAX_PINGS) {
-      this.close(ErrorCode.IDLE_TIMEOUT, "the other end does not answer");
-      return;
-    }
-    this.#pings += 1;
-    this.#deadline = now + PING_AFTER_MS;
-    this.#control(0, FrameType.PING, 0, msg.encodePing({ token: this.#pings }));
+    if (this.#state === "closed") return;
+    const next = this.#liveness.check(now);
+    if (next.do === "ping") this.#control(0, FrameType.PING, 0, msg.encodePing({ token: next.token }));
+    else if (next.do === "end") this.close(ErrorCode.IDLE_TIMEOUT, "the other end does not answer");
   }
 
   /** Takes one message of a lane. What breaks the protocol closes the session; nothing is thrown. */
   receive(lane: number, message: Uint8Array, now: number): void {
     if (this.#state === "closed") return;
-    this.#pings = 0;
-    this.#deadline = now + PING_AFTER_MS;
+    this.#liveness.heard(now);
     try {
       this.#dispatch(lane, message, now);
     } catch (error) {

@@ -1,5 +1,6 @@
 /** One attempt at a session: visit, check of the agent's statement, peer connection. */
 import { type IceServer, type VisitAnswer, decodeIceServers } from "../codec/signaling-messages.ts";
+import type { HostLabel } from "../identity/host-label.ts";
 import { checkAnswer } from "../identity/statement.ts";
 import { RESERVED_PATH } from "./api.ts";
 import { pinFromFragment, storePin, storedPin } from "./pins.ts";
@@ -27,7 +28,7 @@ export interface ConnectionEvents {
 }
 
 export class Connection {
-  readonly #alias: string;
+  readonly #address: HostLabel;
   readonly #events: ConnectionEvents;
   readonly #visit = new Visit();
   readonly #peer: RTCPeerConnection;
@@ -37,8 +38,8 @@ export class Connection {
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #lost: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(alias: string, events: ConnectionEvents) {
-    this.#alias = alias;
+  constructor(address: HostLabel, events: ConnectionEvents) {
+    this.#address = address;
     this.#events = events;
     this.#peer = new RTCPeerConnection();
     const channels = Array.from({ length: LANES }, (_, id) => this.#peer.createDataChannel("p2claw", { negotiated: true, id, ordered: true }));
@@ -114,7 +115,7 @@ export class Connection {
     const link = pinFromFragment(location.hash);
     const stored = await storedPin(location.origin);
     const pins = [link === "malformed" ? "a damaged peer id in the link" : link, stored].filter((pin) => pin !== undefined);
-    const visit = { alias: this.#alias, nonce: this.#nonce, pins, offerSdp, now: Date.now() };
+    const visit = { ...this.#address, nonce: this.#nonce, pins, offerSdp, now: Date.now() };
     let verdict: Awaited<ReturnType<typeof checkAnswer>>;
     try {
       verdict = await checkAnswer(crypto.subtle, visit, answer);

@@ -11,6 +11,7 @@ import type { FromWorker, ToWorker } from "../port/messages.ts";
 import type { AppFrame } from "./app-frame.ts";
 import { Backoff } from "./backoff.ts";
 import { Connection } from "./connection.ts";
+import type { HostLabel } from "../identity/host-label.ts";
 import { pinFromFragment } from "./pins.ts";
 import type { Screen } from "./screen.ts";
 import { VisitError } from "./visit-error.ts";
@@ -25,7 +26,7 @@ const FINAL: ReadonlySet<string> = new Set(["NO_ED25519"]);
 const HEALTHY_MS = 3_000;
 
 export class Connector {
-  readonly #alias: string;
+  readonly #address: HostLabel;
   readonly #screen: Screen;
   readonly #frame: AppFrame;
   readonly #tell: (message: ToWorker, transfer?: Transferable[]) => void;
@@ -39,8 +40,8 @@ export class Connector {
   /** Whether a document of the app's is in the frame. */
   #appThere = false;
 
-  constructor(alias: string, screen: Screen, frame: AppFrame, tell: (message: ToWorker, transfer?: Transferable[]) => void) {
-    this.#alias = alias;
+  constructor(address: HostLabel, screen: Screen, frame: AppFrame, tell: (message: ToWorker, transfer?: Transferable[]) => void) {
+    this.#address = address;
     this.#screen = screen;
     this.#frame = frame;
     this.#tell = tell;
@@ -97,7 +98,7 @@ export class Connector {
     if (this.#openedAt === 0 && !this.#screen.hasPage) {
       this.#screen.status(this.#appThere ? "Connecting again…" : `Connecting to ${location.hostname.split(".")[0]}…`);
     }
-    const connection = new Connection(this.#alias, {
+    const connection = new Connection(this.#address, {
       onChannels: (channels) => this.#tell({ type: "connect", visit, channels }, channels),
       onVerified: () => {
         if (visit !== this.#visit) return;

@@ -48,6 +48,13 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
     todo: REFUSED_TODO,
     alarm: true,
   },
+  APP: {
+    title: "The answer came from another app",
+    happened: "The machine’s signed answer names another app than the one you opened.",
+    means: "The service that introduces you to the machine led you to the wrong app, by mistake or on purpose.",
+    todo: REFUSED_TODO,
+    alarm: true,
+  },
   STATEMENT: {
     title: "The answer cannot be read",
     happened: "The machine’s answer carries no readable signed statement.",

@@ -28,7 +28,7 @@ function start(screen: Screen): void {
   const frameElement = document.getElementById(APP_FRAME);
   if (!(frameElement instanceof HTMLIFrameElement)) throw new Error("the shell has no frame");
   const frame = new AppFrame(frameElement, (broken) => connector.onDocument(broken));
-  const connector = new Connector(label.alias, screen, frame, tell);
+  const connector = new Connector(label, screen, frame, tell);
   const router = new RouterLink((port) => tell({ type: "serve", port }, [port]));
   const jar = new SharedJar(location.hostname, (records) => tell({ type: "cookies", records }));
 

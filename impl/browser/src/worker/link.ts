@@ -27,8 +27,8 @@ export interface LinkEvents {
 
 /** Body bytes of a response that may wait here for the page (BROWSER.md, "Backpressure"). */
 const STREAM_WINDOW = 1_048_576;
-/** The same for all streams: 16 stalled pages do not stop the others. */
-const SESSION_WINDOW = 16_777_216;
+/** The same for the 100 streams that an agent allows: none that nobody reads stops the others (SES-046). */
+const SESSION_WINDOW = 100 * STREAM_WINDOW;
 /** Bytes left to the browser's own queue; more would take the order out of our hands (RTC-014). */
 const MAX_BUFFERED = 262_144;
 /** Below this a channel asks for more. At most a quarter of `MAX_BUFFERED` over the lanes in use. */

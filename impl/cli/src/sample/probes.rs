@@ -33,13 +33,14 @@ const SLOW_CHUNKS: u32 = 20;
 const MAX_SLOW_CHUNKS: u32 = 3_000;
 const SLOW_EVERY: Duration = Duration::from_millis(100);
 /// Header fields that tell an upstream who really asked, and for what.
-const FORWARDED: [&str; 6] = [
+const FORWARDED: [&str; 7] = [
     "forwarded",
     "host",
     "origin",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
+    "x-p2claw-session",
 ];
 
 pub(super) fn routes(shutdown: CancellationToken) -> Router {

@@ -155,10 +155,13 @@ async fn a_stuck_agent_holds_up_nobody() {
     let long = crate::sdp(3) + &"s=0123456789\r\n".repeat(2_300);
     for _ in 0..300 {
         let check = p2claw_signaling::visitor::VisitCheck::new(
-            stuck.alias.clone(),
+            p2claw_identity::HostLabel::new(
+                p2claw_identity::AppName::parse("recipes").unwrap(),
+                stuck.alias.clone(),
+            ),
             p2claw_identity::Nonce([2; 32]),
             long.clone(),
-            None,
+            Vec::new(),
         );
         let body = check.unwrap().request();
         let answer = post(&service, &stuck.host("recipes"), VISITS, body).await;

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use p2claw_identity::{Alias, Nonce, PeerId};
+use p2claw_identity::{Alias, AppName, HostLabel, Nonce, PeerId};
 use p2claw_proto::v1::{VisitEvent, visit_event::Kind};
 use p2claw_signaling::event_stream::EventReader;
 use p2claw_signaling::visitor::{VisitCheck, VisitorEvent};
@@ -90,7 +90,9 @@ pub(crate) struct Visit {
 }
 
 pub(crate) fn check(alias: &Alias, pinned: Option<PeerId>) -> VisitCheck {
-    VisitCheck::new(alias.clone(), Nonce([2; 32]), crate::sdp(3), pinned).unwrap()
+    let address = HostLabel::new(AppName::parse("recipes").unwrap(), alias.clone());
+    let pins = pinned.into_iter().collect();
+    VisitCheck::new(address, Nonce([2; 32]), crate::sdp(3), pins).unwrap()
 }
 
 impl Visit {

@@ -64,6 +64,7 @@ impl VisitOffer {
         let facts = VisitFacts {
             session_id: self.session_id,
             alias: self.alias.clone(),
+            app: self.app.clone(),
             nonce: self.nonce,
             visitor_fingerprint: self.visitor_fingerprint,
             agent_fingerprint: Description::parse(&sdp)?.fingerprint,
