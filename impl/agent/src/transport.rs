@@ -20,6 +20,9 @@ pub const LANE_LABEL: &str = "p2claw";
 /// How long a lost path may take to come back before the peer is given up (DESIGN.md, Session).
 pub const PATH_GRACE: Duration = Duration::from_secs(30);
 
+/// How long a peer that was closed waits for the other end to acknowledge its last messages.
+pub const LINGER: Duration = Duration::from_secs(2);
+
 /// A WebRTC stack.
 pub trait PeerTransport: Send + Sync + fmt::Debug + 'static {
     /// Answers a visitor's SDP offer; the answer names the candidates that are known already.
@@ -79,7 +82,8 @@ pub trait Peer: Send {
     /// The pair of addresses in use, once there is one.
     fn path(&self) -> Option<Path>;
 
-    /// Ends the connection in good order; poll on until [`PeerEvent::Closed`].
+    /// Ends the connection once the other end has what was handed over, or after [`LINGER`] at
+    /// the latest; poll on until [`PeerEvent::Closed`].
     fn close(&mut self);
 }
 

@@ -34,6 +34,9 @@ const SETUP_DEADLINE: Duration = Duration::from_secs(30);
 /// How long running exchanges may go on after the agent was told to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
+/// What visitors are told when it stops.
+const STOPPING: &str = "the agent stops";
+
 /// Candidates of one visitor that wait for the visit's task.
 pub(crate) const CANDIDATE_QUEUE: usize = 64;
 
@@ -156,24 +159,17 @@ impl Visit {
                                 .instrument(span),
                         );
                     }
-                    Some(_) = requests.join_next(), if !requests.is_empty() => {
-                        if drain.is_some() && requests.is_empty() {
-                            connection.close(ErrorCode::NO_ERROR, "the agent stops");
-                        }
-                    }
+                    Some(_) = requests.join_next(), if !requests.is_empty() => {}
                     () = sleep_until(deadline), if waiting => {
                         connection.close(ErrorCode::IDLE_TIMEOUT, "no HELLO");
                     }
                     () = shutdown.cancelled(), if drain.is_none() => {
                         drain = Some(Instant::now() + DRAIN_DEADLINE);
-                        connection.go_away();
-                        if requests.is_empty() {
-                            connection.close(ErrorCode::NO_ERROR, "the agent stops");
-                        }
+                        connection.finish(STOPPING);
                     }
                     () = sleep_until(drain.unwrap_or(deadline)), if drain.is_some() => {
                         requests.abort_all();
-                        connection.close(ErrorCode::NO_ERROR, "the agent stops");
+                        connection.close(ErrorCode::NO_ERROR, STOPPING);
                     }
                 }
             };

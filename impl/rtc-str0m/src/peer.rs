@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use p2claw_agent::transport::{Path, PathState, Peer, PeerEvent, TransportError};
+use p2claw_agent::transport::{LINGER, Path, PathState, Peer, PeerEvent, TransportError};
 use p2claw_session::LaneId;
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc,
@@ -54,8 +54,20 @@ pub(crate) struct Str0mPeer {
     refused: bool,
     /// Something was written since the last drain.
     dirty: bool,
-    closing: bool,
+    closing: Closing,
     closed: Option<String>,
+}
+
+/// How far [`Peer::close`] has got.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// The last messages are under way; str0m's close would drop them.
+    Lingers {
+        until: Instant,
+    },
+    /// str0m says goodbye.
+    Goodbye,
 }
 
 impl Str0mPeer {
@@ -84,7 +96,7 @@ impl Str0mPeer {
             known: None,
             refused: false,
             dirty: true,
-            closing: false,
+            closing: Closing::No,
             closed: None,
         }
     }
@@ -126,7 +138,12 @@ impl Str0mPeer {
                 }
                 Ok(Output::Event(event)) => self.note(event),
                 Ok(Output::Timeout(at)) => {
-                    self.timer.as_mut().reset(Instant::from_std(at));
+                    let at = Instant::from_std(at);
+                    let at = match self.closing {
+                        Closing::Lingers { until } => at.min(until),
+                        Closing::No | Closing::Goodbye => at,
+                    };
+                    self.timer.as_mut().reset(at);
                     self.dirty = false;
                 }
                 Err(error) => {
@@ -261,8 +278,12 @@ impl Peer for Str0mPeer {
                 return Poll::Ready(PeerEvent::Closed(reason.clone()));
             }
             // str0m would go on until the other end has answered; what it had to say is out.
-            if !self.rtc.is_alive() || (self.closing && flowing) {
+            if !self.rtc.is_alive() || (self.closing == Closing::Goodbye && flowing) {
                 self.fail("closed".to_owned());
+                continue;
+            }
+            if self.lingered_enough() {
+                self.say_goodbye();
                 continue;
             }
             if self.refused && flowing && self.rtc_has_room() {
@@ -336,27 +357,41 @@ impl Peer for Str0mPeer {
     }
 
     fn close(&mut self) {
-        self.dirty = true;
-        self.closing = true;
-        if self.rtc.close().is_err() {
-            self.fail("closed".to_owned());
+        if self.closing == Closing::No {
+            self.dirty = true;
+            let until = Instant::now() + LINGER;
+            self.closing = Closing::Lingers { until };
         }
     }
 }
 
 impl Str0mPeer {
+    fn lingered_enough(&mut self) -> bool {
+        match self.closing {
+            Closing::Lingers { until } => self.unacknowledged() == 0 || Instant::now() >= until,
+            Closing::No | Closing::Goodbye => false,
+        }
+    }
+
+    fn say_goodbye(&mut self) {
+        self.dirty = true;
+        self.closing = Closing::Goodbye;
+        if self.rtc.close().is_err() {
+            self.fail("closed".to_owned());
+        }
+    }
+
     /// Room for at least one more frame of the usual size.
     fn rtc_has_room(&mut self) -> bool {
-        let queued: usize = self
-            .lanes
-            .iter()
-            .filter_map(|id| {
-                self.rtc
-                    .channel(*id)
-                    .map(|mut channel| channel.buffered_amount())
-            })
-            .sum();
-        queued + p2claw_session::limits::FRAME_DEFAULT <= crate::endpoint::SEND_BUFFER_BYTES
+        self.unacknowledged() + p2claw_session::limits::FRAME_DEFAULT
+            <= crate::endpoint::SEND_BUFFER_BYTES
+    }
+
+    /// Bytes of messages that the other end has not acknowledged yet.
+    fn unacknowledged(&mut self) -> usize {
+        let channels = self.lanes.iter();
+        let buffered = channels.filter_map(|id| Some(self.rtc.channel(*id)?.buffered_amount()));
+        buffered.sum()
     }
 }
 

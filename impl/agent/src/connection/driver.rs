@@ -168,6 +168,7 @@ impl Future for Driver {
         this.shared.driver.register(cx.waker());
         for _ in 0..STEPS_PER_TURN {
             let mut progress = this.run_timers(cx);
+            this.finish_drain();
             progress |= this.transmit();
             match this.peer.poll_event(cx) {
                 Poll::Ready(PeerEvent::Closed(reason)) => {
@@ -181,9 +182,7 @@ impl Future for Driver {
                 }
                 Poll::Pending => {}
             }
-            if this.finish_close() {
-                progress = true;
-            }
+            progress |= this.finish_close();
             if !progress {
                 return Poll::Pending;
             }
@@ -194,22 +193,37 @@ impl Future for Driver {
 }
 
 impl Driver {
+    fn holds_frames(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.held.is_some())
+    }
+
+    /// Closes a session that was to finish, once the last frame of its last stream is with the peer.
+    fn finish_drain(&mut self) {
+        let mut state = self.shared.lock();
+        if state.finishing.is_none() || !state.session.is_drained() || self.holds_frames() {
+            return;
+        }
+        if let Some(reason) = state.finishing.take() {
+            state.session.close(ErrorCode::NO_ERROR, &reason);
+        }
+    }
+
     /// Closes the peer once a session that is over has said its last. `true`: it did so now.
     fn finish_close(&mut self) -> bool {
         if self.peer_closed {
             return false;
         }
-        {
+        let unsent = {
             let mut state = self.shared.lock();
             if !state.session.is_closed() {
                 return false;
             }
             state.end(transport_closed("closed by this end"));
-        }
+            self.lanes[0].open && !state.session.is_drained()
+        };
         let now = Instant::now();
         let deadline = *self.closing.get_or_insert(now + CLOSE_DEADLINE);
-        let waiting = self.lanes.iter().any(|lane| lane.held.is_some());
-        if waiting && now < deadline {
+        if (unsent || self.holds_frames()) && now < deadline {
             return false;
         }
         self.peer_closed = true;

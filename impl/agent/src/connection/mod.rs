@@ -36,6 +36,7 @@ pub fn connect(role: Role, config: Config, peer: Box<dyn Peer>) -> (Connection, 
             slots: BTreeMap::new(),
             settings: None,
             path: None,
+            finishing: None,
             ended: None,
         }),
         driver: AtomicWaker::new(),
@@ -100,9 +101,13 @@ impl Connection {
         self.shared.with(|state| state.path)
     }
 
-    /// Takes no further streams; those that run may finish (`GOAWAY`).
-    pub fn go_away(&self) {
-        self.shared.with(|state| state.session.go_away());
+    /// Takes no further streams (`GOAWAY`), and ends the session once those that run are done and
+    /// their last bytes have left.
+    pub fn finish(&self, reason: &str) {
+        self.shared.with(|state| {
+            state.session.go_away();
+            state.finishing.get_or_insert_with(|| reason.to_owned());
+        });
     }
 
     /// Ends the session and every stream of it now.
@@ -131,6 +136,8 @@ pub(crate) struct State {
     slots: BTreeMap<StreamId, Slot>,
     settings: Option<PeerSettings>,
     path: Option<Path>,
+    /// The reason to close for, once the session is drained.
+    finishing: Option<String>,
     ended: Option<SessionError>,
 }
 

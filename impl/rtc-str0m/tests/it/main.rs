@@ -217,6 +217,35 @@ async fn closing_one_end_ends_the_other_and_wakes_who_waits() {
     drop(incoming);
 }
 
+/// An end that finishes leaves nothing behind: not what waits in the session, and not what waits
+/// in SCTP for its acknowledgement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn finishing_waits_for_the_last_byte() {
+    let pair = pair().await;
+    let visitor = pair.visitor.clone();
+    let fetched = tokio::spawn(async move { fetch(&visitor, "/2000001").await });
+    let incoming = timeout(PATIENCE, pair.agent.accept()).await.unwrap();
+    let Incoming { mut answer, .. } = incoming.unwrap();
+    answer.respond(ok()).unwrap();
+    pair.agent.finish("enough");
+    let body = Bytes::from(vec![7; 2_000_001]);
+    timeout(PATIENCE, answer.write(body))
+        .await
+        .unwrap()
+        .unwrap();
+    answer.finish(None).unwrap();
+    drop(answer);
+    assert_eq!(
+        timeout(PATIENCE, fetched).await.unwrap().unwrap(),
+        2_000_001
+    );
+    timeout(PATIENCE, pair.agent_driver).await.unwrap().unwrap();
+    timeout(PATIENCE, pair.visitor_driver)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_visitor_that_vanishes_is_noticed_by_whoever_writes() {
     let pair = pair().await;

@@ -246,8 +246,10 @@ fn single_bytes_are_gathered() {
 /// SES-093: the bound that is written down stays in proportion.
 #[test]
 fn memory_is_bounded() {
-    let mib = worst_case_memory(&Config::default()) >> 20;
-    assert!((12..128).contains(&mib), "{mib} MiB");
+    for (role, most) in [(Role::Agent, 128), (Role::Visitor, 384)] {
+        let mib = worst_case_memory(&Config::for_role(role)) >> 20;
+        assert!((12..most).contains(&mib), "{mib} MiB");
+    }
     let mut agent = Peer::connected(Role::Agent);
     agent.take(0, &request(1, true)).unwrap();
     agent.session.respond(id(1), ok(false)).unwrap();

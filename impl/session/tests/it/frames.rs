@@ -282,7 +282,7 @@ fn own_hello_says_what_differs() {
         [
             (1, 65_536),
             (2, 1 << 20),
-            (3, 4 << 20),
+            (3, 100 << 20),
             (4, 256),
             (5, 4),
             (6, 3)
@@ -291,7 +291,7 @@ fn own_hello_says_what_differs() {
     // The number of streams is the agent's to say.
     assert_eq!(
         hello_of(Role::Visitor, many),
-        [(1, 65_536), (2, 1 << 20), (3, 4 << 20), (5, 4), (6, 3)]
+        [(1, 65_536), (2, 1 << 20), (3, 100 << 20), (5, 4), (6, 3)]
     );
     let least = Config {
         stream_credit: 0,
