@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { amendCsp } from "../src/sw/csp.ts";
+import type { FieldText } from "../src/port/messages.ts";
 import { HtmlInjector, declaredCharset } from "../src/sw/html.ts";
+import { keepsDocument } from "../src/sw/navigation.ts";
 import { type RequestView, requestFields, requestTarget } from "../src/sw/request.ts";
 
 const environment = { origin: "https://app-acme.example", userAgent: "Browser/1", languages: ["de-DE", "de", "en"] };
@@ -143,4 +145,30 @@ test("charsets", () => {
   assert.equal(declaredCharset(encoder.encode("<META CHARSET=ISO-8859-1>")), "ISO-8859-1");
   assert.equal(declaredCharset(encoder.encode('<meta http-equiv="Content-Type" content="text/html; charset=windows-1252">')), "windows-1252");
   assert.equal(declaredCharset(encoder.encode("<title>charset=x</title>")), undefined);
+});
+
+test("downloads and empty answers leave the frame's document where it is", () => {
+  const frame = { destination: "iframe" };
+  const typed = (type: string): FieldText[] => [["content-type", type]];
+  const kept: [number, FieldText[]][] = [
+    [204, []],
+    [205, typed("text/html")],
+    [200, typed("application/octet-stream")],
+    [200, typed("application/zip")],
+    [200, typed("text/csv; charset=utf-8")],
+    [200, [["content-type", "text/html"], ["content-disposition", "Attachment; filename=a.html"]]],
+  ];
+  for (const [status, fields] of kept) assert.ok(keepsDocument(frame, { status, fields }), `${status} ${fields.join()}`);
+  const replaced: [number, FieldText[]][] = [
+    [200, []],
+    [404, typed("text/html")],
+    [302, typed("application/octet-stream")],
+    [200, typed("image/svg+xml")],
+    [200, typed("application/json")],
+    [200, typed("application/problem+json")],
+    [200, typed("application/pdf")],
+    [200, [["content-type", "text/plain"], ["content-disposition", "inline"]]],
+  ];
+  for (const [status, fields] of replaced) assert.ok(!keepsDocument(frame, { status, fields }), `${status} ${fields.join()}`);
+  assert.ok(!keepsDocument({ destination: "image" }, { status: 204, fields: [] }));
 });

@@ -234,6 +234,23 @@ scenario("links, back and forward move the app and the address bar together", as
   await visit.at("/");
 });
 
+scenario("a link to nothing leaves the page, its address and its history as they were", async (scene) => {
+  const visit = await scene.visit(demo.it.url);
+  await (await visit.app()).click("nav a[href='/about']");
+  await visit.at("/about");
+  const app = await visit.app("#step");
+  await app.evaluate(() => {
+    window.same = true;
+    location.href = "/status/204";
+  });
+  await until("the address to change", () => visit.page.evaluate(() => location.pathname === "/status/204"));
+  await visit.at("/about");
+  assert.ok(await app.evaluate(() => window.same), "the document is the same");
+  await visit.back();
+  await visit.at("/");
+  await until("the first page", async () => (await text(await visit.app("h1"), "h1")) === "Pull up a chair.");
+});
+
 scenario("pushState in the app is in the history, too", async (scene) => {
   const visit = await scene.visit(`${demo.it.url}about`);
   const app = await visit.app("#step");

@@ -66,11 +66,12 @@ export type ToServiceWorker =
   /** Keeps the service worker alive while something streams through it. */
   | { p2claw: number; type: "alive" };
 
-/** Service worker to shell: hand this port to the tunnel worker. */
-export interface FromServiceWorker {
-  p2claw: number;
-  type: "serve";
-}
+/** Service worker to shell. */
+export type FromServiceWorker =
+  /** Hand this port to the tunnel worker. */
+  | { p2claw: number; type: "serve" }
+  /** The frame asked for an address and keeps its document all the same: a download, or a 204. */
+  | { p2claw: number; type: "stays" };
 
 /** One cookie of the jar, or the grave of one (`expires` in the past). */
 export interface CookieRecord {

@@ -15,6 +15,8 @@ export class AppFrame {
   #icon = "";
   #broken = false;
   #opened = false;
+  /** An entry was added for a document that has not begun yet. */
+  #awaiting = false;
 
   constructor(frame: HTMLIFrameElement, onDocument: (broken: boolean) => void) {
     this.#frame = frame;
@@ -43,7 +45,16 @@ export class AppFrame {
 
   /** The frame is about to load another document: the tab gets an entry for it. */
   push(url: string): void {
-    if (new URL(url).origin === location.origin) history.pushState(null, "", url);
+    if (new URL(url).origin !== location.origin) return;
+    history.pushState(null, "", url);
+    this.#awaiting = true;
+  }
+
+  /** The document that an entry was added for does not come, and the frame keeps what it shows. */
+  stays(): void {
+    if (!this.#awaiting) return;
+    this.#awaiting = false;
+    history.back();
   }
 
   /** The frame shows this address. */
@@ -57,6 +68,7 @@ export class AppFrame {
   attach(inner: Document): void {
     if (this.#attached === inner) return;
     this.#attached = inner;
+    this.#awaiting = false;
     this.#broken = inner.documentElement?.dataset["p2clawBroken"] !== undefined;
     this.#onDocument(this.#broken);
     this.#titleObserver?.disconnect();
@@ -74,6 +86,7 @@ export class AppFrame {
   }
 
   #onLoad(): void {
+    this.#awaiting = false;
     const inner = this.#document();
     if (!inner) {
       // An error page of the browser's, or another site: nothing can be read there.
@@ -92,6 +105,7 @@ export class AppFrame {
 
   /** Back and forward between the shell's own entries. */
   #onTraversal(): void {
+    this.#awaiting = false;
     if (location.hash.startsWith("#p=")) {
       // Somebody pasted a link that names a key: it has to be checked.
       location.reload();

@@ -29,7 +29,7 @@ function start(screen: Screen): void {
   if (!(frameElement instanceof HTMLIFrameElement)) throw new Error("the shell has no frame");
   const frame = new AppFrame(frameElement, (broken) => connector.onDocument(broken));
   const connector = new Connector(label, screen, frame, tell);
-  const router = new RouterLink((port) => tell({ type: "serve", port }, [port]));
+  const router = new RouterLink((port) => tell({ type: "serve", port }, [port]), () => frame.stays());
   const jar = new SharedJar(location.hostname, (records) => tell({ type: "cookies", records }));
 
   const api: ShellApi = {

@@ -15,12 +15,13 @@ export class RouterLink {
   #worker: ServiceWorker | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** `serve` hands a port to the tunnel worker. */
-  constructor(serve: (port: MessagePort) => void) {
+  /** `serve` hands a port to the tunnel worker; `stays` hears that a navigation brought no document. */
+  constructor(serve: (port: MessagePort) => void, stays: () => void) {
     this.#serve = serve;
     navigator.serviceWorker.onmessage = (event: MessageEvent<Partial<FromServiceWorker> | null>) => {
       const port = event.ports[0];
       if (event.data?.type === "serve" && port) serve(port);
+      else if (event.data?.type === "stays") stays();
     };
     navigator.serviceWorker.addEventListener("controllerchange", () => this.#introduce(navigator.serviceWorker.controller));
     this.ready = this.#register();

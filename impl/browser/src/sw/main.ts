@@ -2,12 +2,13 @@
  * Service worker: a router without a state of its own. Documents of a tab get the shell; everything
  * else on this origin goes through the tunnel; signaling and other origins pass untouched.
  */
-import { PORT_VERSIONS, type ToServiceWorker } from "../port/messages.ts";
+import { PORT_VERSION, PORT_VERSIONS, type ToServiceWorker } from "../port/messages.ts";
 import { requestBody } from "./body.ts";
 import { TunnelError } from "./exchange.ts";
+import { keepsDocument, leavesOrigin } from "./navigation.ts";
 import { brokenPage, leavingPage } from "./pages.ts";
 import { requestFields, requestTarget } from "./request.ts";
-import { leavesOrigin, pageResponse } from "./response.ts";
+import { pageResponse } from "./response.ts";
 import { Tunnel } from "./tunnel.ts";
 
 declare const self: ServiceWorkerGlobalScope;
@@ -88,6 +89,7 @@ async function throughTunnel(event: FetchEvent): Promise<Response> {
       exchange.abort();
       return html(leavingPage(elsewhere));
     }
+    if (keepsDocument(request, head)) void tunnel.tell(event.resultingClientId, { p2claw: PORT_VERSION, type: "stays" });
     const view = await pageResponse(request, head, exchange.body, SHIM_HASH);
     return new Response(view.body, { status: view.status, headers: view.headers });
   } catch (error) {

@@ -1,13 +1,13 @@
 /** Makes the response that the page sees out of what the agent sent. */
 import type { FieldText } from "../port/messages.ts";
 import { amendCsp } from "./csp.ts";
-import { type ResponseHead } from "./exchange.ts";
+import type { ResponseHead } from "./exchange.ts";
 import { declaredCharset, injectShim } from "./html.ts";
+import { REDIRECTS } from "./navigation.ts";
 import { shimElement } from "./pages.ts";
 
 /** Statuses whose response has no body (Fetch standard, "null body status"). */
 const BODILESS = new Set([204, 205, 304]);
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Codings that the browser can undo here; a response built by a script is not decoded by itself. */
 const DECODERS: Readonly<Record<string, CompressionFormat>> = { gzip: "gzip", "x-gzip": "gzip", deflate: "deflate" };
 /** Said of a connection, or of a browser's own store, that the page does not have here. */
@@ -64,18 +64,6 @@ export async function pageResponse(
     headers.delete("content-length");
   }
   return { status, headers, body: content };
-}
-
-/** Where a navigation in a frame is sent away from the app's origin: a place for the whole tab. */
-export function leavesOrigin(request: { method: string; url: string; destination: string }, head: ResponseHead): string | undefined {
-  if (request.destination !== "iframe" || !REDIRECTS.has(head.status)) return undefined;
-  // The body of a form would have to go along.
-  if ((head.status === 307 || head.status === 308) && request.method !== "GET") return undefined;
-  const location = head.fields.find(([name]) => name === "location")?.[1];
-  if (location === undefined || !URL.canParse(location, request.url)) return undefined;
-  const target = new URL(location, request.url);
-  const isWeb = target.protocol === "https:" || target.protocol === "http:";
-  return isWeb && target.origin !== new URL(request.url).origin ? target.href : undefined;
 }
 
 function isDocument(destination: string, headers: Headers): boolean {

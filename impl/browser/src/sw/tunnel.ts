@@ -131,6 +131,12 @@ export class Tunnel {
     throw new TunnelError("NO_SHELL", "no tab holds a connection to this address");
   }
 
+  /** Tells something to the shell that carries this page's requests. */
+  async tell(page: string, message: FromServiceWorker): Promise<void> {
+    const shell = await self.clients.get(this.#owners.get(page) ?? "");
+    shell?.postMessage(message);
+  }
+
   /** The port of a shell that is there: the page's own if known, else the one used last. */
   async #find(page: string, silent: Set<string>, deadline: number): Promise<TunnelPort | undefined> {
     const owner = this.#owners.get(page);

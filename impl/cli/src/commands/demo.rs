@@ -57,7 +57,8 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
     let seed = fresh_seed()?;
     let key = Arc::new(state.identity_key(move || seed)?);
     let mut tasks: JoinSet<Result<(), CommandError>> = JoinSet::new();
-    let stop = shutdown.child_token();
+    // The parts end after the demo has seen the signal: one that ends before has failed.
+    let stop = CancellationToken::new();
     let upstream = match arguments.upstream {
         Some(upstream) => upstream,
         None => start_sample(&mut tasks, stop.clone()).await?,
@@ -118,15 +119,12 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
         facts.print(&status, &app, arguments.json)
     };
     let result = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
         Some(ended) = tasks.join_next() => Err(first_error(ended)),
-        ready = ready => ready,
-    };
-    let result = match result {
-        Err(error) => Err(error),
-        Ok(()) => tokio::select! {
-            () = shutdown.cancelled() => Ok(()),
-            Some(ended) = tasks.join_next() => Err(first_error(ended)),
-        },
+        Err(error) = async {
+            ready.await?;
+            std::future::pending::<Result<(), CommandError>>().await
+        } => Err(error),
     };
     stop.cancel();
     while tasks.join_next().await.is_some() {}
