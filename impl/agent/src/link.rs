@@ -406,11 +406,59 @@ pub(crate) fn link_url(coord: &str) -> Result<(String, String), LinkError> {
         _ => return Err(bad("the scheme is neither http nor https")),
     };
     let authority = uri.authority().ok_or_else(|| bad("there is no host"))?;
+    if authority.as_str().contains('@') {
+        return Err(bad("a user name stands before the host"));
+    }
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(bad("there is a path"));
     }
     Ok((
         format!("{scheme}://{authority}/.well-known/p2claw/v1/agent"),
-        authority.to_string(),
+        domain(scheme, authority),
     ))
+}
+
+/// Host and port as a request's `Host` has them: the usual port is left out.
+fn domain(scheme: &str, authority: &http::uri::Authority) -> String {
+    let host = authority.host().to_ascii_lowercase();
+    match authority.port_u16() {
+        None => host,
+        Some(80) if scheme == "ws" => host,
+        Some(443) if scheme == "wss" => host,
+        Some(port) => format!("{host}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::link_url;
+
+    /// IDN-009: the domain is what the address names, whatever way it is written.
+    #[test]
+    fn idn_009_domains_of_addresses() {
+        for (coord, domain) in [
+            ("http://127.0.0.1:8788", "127.0.0.1:8788"),
+            ("http://LocalHost:8788/", "localhost:8788"),
+            ("https://Coord.Example.net", "coord.example.net"),
+            ("https://coord.example.net:443", "coord.example.net"),
+            ("https://coord.example.net:80", "coord.example.net:80"),
+            ("ws://coord.example.net:80/", "coord.example.net"),
+            ("http://[::1]:8788", "[::1]:8788"),
+        ] {
+            assert_eq!(link_url(coord).unwrap().1, domain, "{coord}");
+        }
+        for bad in [
+            "",
+            "coord.example.net",
+            "ftp://coord.example.net",
+            "https://coord.example.net/path",
+            "https://coord.example.net/?x",
+            "https://user@coord.example.net",
+            "http://",
+        ] {
+            assert!(link_url(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -116,9 +116,10 @@ pub(crate) struct CoordArguments {
     /// Where visitors find the edge: apps are at <scheme>://<app>-<alias>.<host>[:port]/
     #[arg(long, default_value = "http://localhost:8787")]
     pub(crate) public_url: String,
-    /// The name that agents sign their registration for [default: the host and port in --listen]
-    #[arg(long)]
-    pub(crate) domain: Option<String>,
+    /// Host, and port if not the usual one, in the address that agents use for this service; may be
+    /// given several times [default: what --listen says, and localhost]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) domain: Vec<String>,
     /// File of the registry; without it aliases are forgotten at the end
     #[arg(long)]
     pub(crate) database: Option<PathBuf>,

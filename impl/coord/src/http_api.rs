@@ -92,6 +92,7 @@ async fn healthz(State(coord): State<Arc<Coord>>) -> Response {
 
 async fn agent(
     State(coord): State<Arc<Coord>>,
+    fields: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
     if coord.shutdown.is_cancelled() {
@@ -105,6 +106,8 @@ async fn agent(
     let place = Arc::clone(&coord.link_places)
         .try_acquire_owned()
         .map_err(|_| Refusal::new(SignalCode::Limit, "too many agents have a link"))?;
+    let host = fields.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.map(str::to_owned);
     let tracker = coord.tasks.clone();
     let response = upgrade
         .read_buffer_size(LINK_BUFFER)
@@ -119,7 +122,7 @@ async fn agent(
                 let _place = place;
                 let abort = coord.abort.clone();
                 tokio::select! {
-                    () = link::run(coord, socket) => {}
+                    () = link::run(coord, socket, host) => {}
                     () = abort.cancelled() => {}
                 }
             })

@@ -40,9 +40,10 @@ use tokio_util::sync::CancellationToken;
 /// How a coordination service is set up.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The name that registrations are bound to: the host, and port if it has one, under which
-    /// agents reach this service (spec IDN-009).
-    pub domain: String,
+    /// The names that registrations are bound to: host, and port if it has one, under which agents
+    /// reach this service (spec IDN-009). An agent is told the one that its request names in
+    /// `Host`, and the first where that is none of them.
+    pub domains: Vec<String>,
     /// Under which addresses apps are reached.
     pub public: PublicAddress,
     /// STUN servers for agents and visitors, as `stun:` URLs.
@@ -60,7 +61,7 @@ impl Config {
     #[must_use]
     pub fn new(domain: impl Into<String>, public: PublicAddress) -> Self {
         Self {
-            domain: domain.into(),
+            domains: vec![domain.into()],
             public,
             stun: Vec::new(),
             relay: None,
@@ -173,7 +174,8 @@ pub async fn run(
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), CoordError> {
-    if config.domain.is_empty() || config.public.parent.is_empty() {
+    let nameless = config.domains.is_empty() || config.domains.iter().any(String::is_empty);
+    if nameless || config.public.parent.is_empty() {
         return Err(CoordError::Config("domain and parent must not be empty"));
     }
     // Agents are told whole seconds, and 0 would mean "the default" to them.

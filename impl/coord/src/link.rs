@@ -37,8 +37,8 @@ struct Driver {
     entered: Option<Entered>,
 }
 
-/// Runs a link to its end.
-pub(crate) async fn run(coord: Arc<Coord>, socket: WebSocket) {
+/// Runs a link to its end. `host` is where the agent believes to be.
+pub(crate) async fn run(coord: Arc<Coord>, socket: WebSocket, host: Option<String>) {
     let nonce = match clock::random() {
         Ok(nonce) => Nonce(nonce),
         Err(error) => {
@@ -47,7 +47,7 @@ pub(crate) async fn run(coord: Arc<Coord>, socket: WebSocket) {
         }
     };
     let config = CoordLinkConfig {
-        domain: coord.config.domain.clone(),
+        domain: domain(&coord.config.domains, host.as_deref()),
         heartbeat: coord.config.limits.heartbeat,
         handshake: coord.config.limits.handshake,
     };
@@ -76,6 +76,14 @@ pub(crate) async fn run(coord: Arc<Coord>, socket: WebSocket) {
         while let Some(Ok(_)) = driver.socket.recv().await {}
     };
     let _ = timeout(CLOSE, closing).await;
+}
+
+/// The domain of ours that the agent means, so that it recognizes it.
+fn domain(ours: &[String], host: Option<&str>) -> String {
+    let meant = ours
+        .iter()
+        .find(|domain| host.is_some_and(|host| host.eq_ignore_ascii_case(domain)));
+    meant.or(ours.first()).cloned().unwrap_or_default()
 }
 
 impl Driver {

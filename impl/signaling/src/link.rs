@@ -32,7 +32,10 @@ pub enum LinkError {
     #[error("find a common version: the peer speaks {0:?} and this end 1, so update one of them")]
     Version(Vec<u32>),
     /// The challenge is bound to another domain than this agent was told to register with.
-    #[error("register with {got:?}: this agent expects {expected:?}, so check coord's address")]
+    #[error(
+        "register with coord {got:?}: this agent was sent to {expected:?}; use the first as its \
+         address, or start coord with --domain {expected}"
+    )]
     WrongDomain {
         /// Domain that the agent expects.
         expected: String,

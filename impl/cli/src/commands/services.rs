@@ -36,8 +36,16 @@ pub(crate) async fn coord(arguments: CoordArguments) -> Result<(), CommandError>
     };
     let listener = bind(arguments.listen, "--listen").await?;
     let address = listener.local_addr()?;
-    let domain = arguments.domain.unwrap_or_else(|| address.to_string());
-    let mut config = p2claw_coord::Config::new(domain, public);
+    let mut config = p2claw_coord::Config::new(address.to_string(), public);
+    if !arguments.domain.is_empty() {
+        config.domains = arguments.domain;
+    } else if address.ip().is_loopback() || address.ip().is_unspecified() {
+        let port = address.port();
+        let local = ["localhost", "127.0.0.1", "[::1]"];
+        config
+            .domains
+            .extend(local.map(|host| format!("{host}:{port}")));
+    }
     config.database = arguments.database;
     config.stun = arguments.stun;
     config.relay = relay;

@@ -38,17 +38,28 @@ impl RawAgent {
         Self::try_connect(service, Some("p2claw.v1")).await.unwrap()
     }
 
+    /// Connects by this name for the service.
+    pub(crate) async fn connect_as(service: &Service, host: &str) -> Self {
+        let fields = [("sec-websocket-protocol", "p2claw.v1"), ("host", host)];
+        Self::connect_with(service, &fields).await.unwrap()
+    }
+
     pub(crate) async fn try_connect(
         service: &Service,
         subprotocol: Option<&str>,
     ) -> Result<Self, tungstenite::Error> {
+        let field = subprotocol.map(|name| ("sec-websocket-protocol", name));
+        Self::connect_with(service, field.as_slice()).await
+    }
+
+    async fn connect_with(
+        service: &Service,
+        fields: &[(&'static str, &str)],
+    ) -> Result<Self, tungstenite::Error> {
         let url = format!("ws://{}/.well-known/p2claw/v1/agent", service.address);
         let mut request = url.into_client_request().unwrap();
-        if let Some(name) = subprotocol {
-            let value = name.parse().unwrap();
-            request
-                .headers_mut()
-                .insert("sec-websocket-protocol", value);
+        for (name, value) in fields {
+            request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let (socket, response) = connect_async(request).await?;
         assert_eq!(response.headers()["sec-websocket-protocol"], "p2claw.v1");

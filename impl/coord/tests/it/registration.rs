@@ -1,7 +1,7 @@
 //! Registration and the life of a link.
 
 use crate::agent::{PATIENCE, RawAgent, TestAgent, hello, key, unix_ms};
-use crate::service::{DOMAIN, Service, hasty};
+use crate::service::{DOMAIN, Service, config, hasty};
 use p2claw_identity::Alias;
 use p2claw_proto::v1::envelope::Kind;
 use p2claw_proto::v1::{self, SignalCode};
@@ -9,6 +9,28 @@ use p2claw_signaling::agent_link::AgentEvent;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
+
+/// IDN-009: under several names, an agent is told the one that it has asked.
+#[tokio::test]
+async fn idn_009_the_domain_is_the_one_that_was_asked() {
+    let mut config = config();
+    config.domains.push("localhost:8788".to_owned());
+    let service = Service::with(config).await;
+    for (host, domain) in [
+        ("localhost:8788", "localhost:8788"),
+        ("LocalHost:8788", "localhost:8788"),
+        (DOMAIN, DOMAIN),
+        ("elsewhere.example", DOMAIN),
+    ] {
+        let mut raw = RawAgent::connect_as(&service, host).await;
+        let challenge = raw.challenge().await;
+        assert_eq!(challenge.domain, domain, "{host}");
+        let hello = hello(&key(1), domain, &challenge.nonce, unix_ms());
+        raw.send(7, Kind::Hello(hello)).await;
+        let answer = raw.receive().await.unwrap();
+        assert!(matches!(answer.kind, Some(Kind::Welcome(_))), "{host}");
+    }
+}
 
 /// SIG-003, NAM-009: a new key gets its first candidate and is told where its apps are.
 #[tokio::test]
