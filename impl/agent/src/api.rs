@@ -188,7 +188,8 @@ impl Api {
         let refused = link.refused.iter().find(|(name, _)| name == app.as_str());
         let problem = match refused {
             Some((_, reason)) => Some(format!("coord refused the name: {reason}")),
-            None if link.registered => None,
+            None if link.registered && link.has_judged(app.as_str()) => None,
+            None if link.registered => Some("coord has not confirmed the name yet".to_owned()),
             None => Some(
                 link.problem
                     .clone()
@@ -238,7 +239,11 @@ async fn expose(
         return route_problem(&error);
     }
     let mut link = api.status.clone();
-    let _ = timeout(LIVE_DEADLINE, link.wait_for(|link| link.registered)).await;
+    let _ = timeout(
+        LIVE_DEADLINE,
+        link.wait_for(|link| link.has_judged(app.as_str())),
+    )
+    .await;
     Json(api.route_status(&app, entry)).into_response()
 }
 
@@ -259,7 +264,7 @@ async fn unexpose(State(api): State<Arc<Api>>, PathParam(app): PathParam<String>
 
 fn route_problem(error: &RouteError) -> Response {
     let status = match error {
-        RouteError::Full(_) => StatusCode::CONFLICT,
+        RouteError::Full { .. } => StatusCode::CONFLICT,
         RouteError::State(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     problem(status, error)

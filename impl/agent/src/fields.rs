@@ -113,11 +113,15 @@ pub(crate) fn for_upstream(
 }
 
 /// Fields that say where a request came from: a visitor's own are never believed (`HTP-024`).
+///
+/// Many servers hand fields to programs as variables, where `x_real_ip` is the same as `x-real-ip`
+/// (RFC 3875 section 4.1.18).
 fn is_ours_to_write(name: &str) -> bool {
-    name == "host"
-        || name == "forwarded"
-        || name == "x-real-ip"
-        || name.starts_with("x-forwarded-")
+    let name = name.replace('_', "-");
+    matches!(
+        &*name,
+        "host" | "forwarded" | "x-real-ip" | "x-client-ip" | "true-client-ip"
+    ) || name.starts_with("x-forwarded-")
         || name.starts_with("x-p2claw-")
 }
 
@@ -164,12 +168,15 @@ pub(crate) fn for_visitor(headers: &HeaderMap, upstream: &Upstream) -> Fields {
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
         .collect();
+    // What the chunks say holds (RFC 9112 section 6.3).
+    let chunked = headers.contains_key(header::TRANSFER_ENCODING);
     let mut fields = Fields::default();
     for (name, value) in headers {
         let name_text = name.as_str();
         if HOP_BY_HOP.contains(&name_text)
             || named_by_connection.iter().any(|named| named == name_text)
             || name_text.starts_with("x-p2claw-")
+            || (chunked && name == header::CONTENT_LENGTH)
             // An app does not speak in the agent's name (`HTP-031`).
             || name_text == crate::pages::ERROR_FIELD
         {
@@ -191,13 +198,18 @@ fn relative_location(value: &HeaderValue, upstream: &Upstream) -> Option<HeaderV
         Some((text, fragment)) => (text, format!("#{fragment}")),
         None => (text, String::new()),
     };
-    let uri: Uri = text.parse().ok()?;
+    // `//host/path` takes the scheme of the page.
+    let absolute = match text.strip_prefix("//") {
+        Some(rest) => format!("http://{rest}"),
+        None => text.to_owned(),
+    };
+    let uri: Uri = absolute.parse().ok()?;
     if !upstream.is_at(uri.host()?, uri.port_u16()) {
         return None;
     }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    // `//host` would be read as another machine's name.
-    let target = target.trim_start_matches('/');
+    // `//host` and `/\\host` would be read as another machine's name.
+    let target = target.trim_start_matches(['/', '\\']);
     HeaderValue::from_str(&format!("/{target}{fragment}")).ok()
 }
 

@@ -38,6 +38,9 @@ const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Buffers of one link, in bytes: envelopes are small.
 const LINK_BUFFER_BYTES: usize = 8 * 1024;
 
+/// How long coord may take to read what is sent; a link that is stuck for longer is made anew.
+const SEND_DEADLINE: Duration = Duration::from_secs(10);
+
 /// How long the last words may take.
 const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -57,11 +60,19 @@ pub struct LinkStatus {
     pub parent: Option<String>,
     /// Why there is no link now, for people.
     pub problem: Option<String>,
+    /// Apps that coord sends visitors to.
+    pub accepted: Vec<String>,
     /// Apps that coord refused, with its reason.
     pub refused: Vec<(String, String)>,
 }
 
 impl LinkStatus {
+    /// Whether coord has said yes or no to an app.
+    pub(crate) fn has_judged(&self, app: &str) -> bool {
+        self.accepted.iter().any(|name| name == app)
+            || self.refused.iter().any(|(name, _)| name == app)
+    }
+
     /// The public address of an app; `None` until coord has given an alias.
     #[must_use]
     pub fn url(&self, app: &str) -> Option<String> {
@@ -110,6 +121,8 @@ pub(crate) struct Link {
     pub(crate) shutdown: CancellationToken,
 }
 
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
 /// The visits that run, and the way to their candidates.
 struct Visits {
     tasks: JoinSet<SessionId>,
@@ -141,6 +154,7 @@ impl Link {
             tracing::warn!(%problem, retry_in = ?wait, "no link to coord");
             self.status.send_modify(|status| {
                 status.registered = false;
+                status.accepted.clear();
                 status.problem = Some(problem);
             });
             tokio::select! {
@@ -168,9 +182,10 @@ impl Link {
         let now = Instant::now().into_std();
         let mut link = AgentLink::new(Arc::clone(&self.host.key), &self.software, now)
             .expect_domain(self.domain.clone());
-        self.announce(&mut link);
         let (outbox, mut outgoing) = mpsc::channel(OUTBOX);
+        // Watched before they are read: a change in between is announced again.
         let mut changes = self.host.routes.watch();
+        self.announce(&mut link);
         let mut welcome: Option<Arc<Welcome>> = None;
         // Why the link is over, once its last words are out.
         let mut lost: Option<String> = None;
@@ -182,12 +197,15 @@ impl Link {
                         self.registered(&registered);
                         welcome = Some(Arc::new(registered));
                     }
-                    AgentEvent::RouteAck { refused, .. } => self.status.send_modify(|status| {
-                        status.refused = refused
-                            .into_iter()
-                            .map(|route| (route.app, route.reason))
-                            .collect();
-                    }),
+                    AgentEvent::RouteAck { accepted, refused } => {
+                        self.status.send_modify(|status| {
+                            status.accepted = accepted.iter().map(ToString::to_string).collect();
+                            status.refused = refused
+                                .into_iter()
+                                .map(|route| (route.app, route.reason))
+                                .collect();
+                        })
+                    }
                     AgentEvent::VisitOffer(offer) => {
                         if let Some(welcome) = &welcome {
                             visits.start(self, offer, Arc::clone(welcome), outbox.clone());
@@ -199,26 +217,31 @@ impl Link {
                     } => {
                         visits.candidate(session_id, &candidate);
                     }
-                    // Its session lives on, or its setup runs out of time.
-                    AgentEvent::VisitEnd { .. } => {}
+                    // A session lives on without coord; a visit that has none yet gets little time.
+                    AgentEvent::VisitEnd { session_id, .. } => {
+                        visits.candidates.remove(&session_id);
+                    }
                     AgentEvent::Refused { re, code, detail } => {
                         tracing::debug!(re, ?code, detail, "coord refused a message");
                     }
                     AgentEvent::Replaced => return Ended::Replaced,
+                    // The last words go out first.
                     AgentEvent::Closed { code, reason } => {
-                        return Ended::Lost(format!("coord ended the link: {code:?} {reason}"));
+                        lost = Some(format!("the link has ended: {code:?} {reason}"));
                     }
                     other => tracing::debug!(?other, "news of the link left aside"),
                 }
             }
-            let mut failed = None;
-            while let Some(message) = link.poll_transmit() {
-                if let Err(error) = socket.send(Message::Binary(message)).await {
-                    failed = Some(error.to_string());
-                    break;
-                }
-            }
-            if let Some(reason) = failed.or(lost.take()) {
+            let sent = tokio::select! {
+                sent = timeout(SEND_DEADLINE, transmit(&mut link, &mut socket)) => sent,
+                () = self.shutdown.cancelled() => break Ended::Shutdown,
+            };
+            let failed = match sent {
+                Ok(Ok(())) => lost.take(),
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("coord does not read what this agent sends".to_owned()),
+            };
+            if let Some(reason) = failed {
                 break Ended::Lost(reason);
             }
             let deadline = link.poll_timeout().map(Instant::from_std);
@@ -253,9 +276,7 @@ impl Link {
                 () = self.shutdown.cancelled() => {
                     link.goodbye();
                     let goodbye = async {
-                        while let Some(message) = link.poll_transmit() {
-                            socket.send(Message::Binary(message)).await?;
-                        }
+                        transmit(&mut link, &mut socket).await?;
                         socket.close(None).await
                     };
                     let _ = timeout(GOODBYE_DEADLINE, goodbye).await;
@@ -265,9 +286,7 @@ impl Link {
         }
     }
 
-    async fn connect(
-        &self,
-    ) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, tungstenite::Error> {
+    async fn connect(&self) -> Result<Socket, tungstenite::Error> {
         let mut request = self.url.as_str().into_client_request()?;
         request.headers_mut().insert(
             "sec-websocket-protocol",
@@ -284,7 +303,14 @@ impl Link {
     }
 
     fn announce(&self, link: &mut AgentLink) {
-        log_unsent(link.announce_routes(self.host.routes.apps()));
+        let apps = self.host.routes.apps();
+        self.status.send_modify(|status| {
+            status
+                .accepted
+                .retain(|name| apps.iter().any(|app| app.as_str() == name));
+            status.refused.clear();
+        });
+        log_unsent(link.announce_routes(apps));
     }
 
     fn registered(&self, welcome: &Welcome) {
@@ -294,6 +320,7 @@ impl Link {
             .map(|port| format!(":{port}"))
             .unwrap_or_default();
         tracing::info!(alias = %welcome.alias, parent = %public.parent, "registered");
+        self.host.routes.limit(welcome.max_routes);
         self.status.send_modify(|status| {
             status.registered = true;
             status.problem = None;
@@ -368,6 +395,14 @@ impl Visits {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Sends what the link has to say.
+async fn transmit(link: &mut AgentLink, socket: &mut Socket) -> Result<(), tungstenite::Error> {
+    while let Some(message) = link.poll_transmit() {
+        socket.send(Message::Binary(message)).await?;
+    }
+    Ok(())
 }
 
 /// A message that the link does not take is one for a visit or a table that coord asks for again.

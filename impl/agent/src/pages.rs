@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     UpstreamUnavailable,
     /// The upstream took the request and answered nothing that makes sense.
     UpstreamFailed,
+    /// The upstream's response breaks the rules of HTTP.
+    BadAnswer,
     /// The upstream's response head does not fit a frame.
     HeadTooLarge,
 }
@@ -24,7 +26,7 @@ impl Failure {
         match self {
             Self::NoSuchApp => "NO_SUCH_APP",
             Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
-            Self::UpstreamFailed => "UPSTREAM_FAILED",
+            Self::UpstreamFailed | Self::BadAnswer => "UPSTREAM_FAILED",
             Self::HeadTooLarge => "HEAD_TOO_LARGE",
         }
     }
@@ -32,7 +34,10 @@ impl Failure {
     fn status(self) -> u16 {
         match self {
             Self::NoSuchApp => 404,
-            Self::UpstreamUnavailable | Self::UpstreamFailed | Self::HeadTooLarge => 502,
+            Self::UpstreamUnavailable
+            | Self::UpstreamFailed
+            | Self::BadAnswer
+            | Self::HeadTooLarge => 502,
         }
     }
 
@@ -41,7 +46,7 @@ impl Failure {
             Self::NoSuchApp => "There is no app here",
             Self::UpstreamUnavailable => "The app is not running",
             Self::UpstreamFailed => "The app hung up",
-            Self::HeadTooLarge => "The app's answer cannot be carried",
+            Self::BadAnswer | Self::HeadTooLarge => "The app's answer cannot be carried",
         }
     }
 
@@ -59,6 +64,10 @@ impl Failure {
                 "You reached the right machine and the app took the request, but it closed the \
                  connection without an answer. Trying again may help."
             }
+            Self::BadAnswer => {
+                "You reached the right machine and the app answered, but with a status or header \
+                 fields that HTTP does not allow. Only the app's author can change that."
+            }
             Self::HeadTooLarge => {
                 "The header fields of the app's answer are larger than 16 KiB. Cookies are the \
                  usual cause."
@@ -74,7 +83,7 @@ pub(crate) fn answer(failure: Failure, request: &Request, app: &str) -> (Respons
         .get("accept")
         .is_some_and(|accept| accept.windows(9).any(|part| part == b"text/html"));
     let (kind, body) = if wants_page {
-        ("text/html; charset=utf-8", page(failure, app))
+        ("text/html; charset=utf-8", page(failure, request, app))
     } else {
         (
             "text/plain; charset=utf-8",
@@ -101,13 +110,18 @@ pub(crate) fn answer(failure: Failure, request: &Request, app: &str) -> (Respons
     (response, Bytes::from(body))
 }
 
-fn page(failure: Failure, app: &str) -> String {
-    // An app name has letters, digits and hyphens only: nothing to escape.
-    let retry = if failure == Failure::UpstreamUnavailable {
+fn page(failure: Failure, request: &Request, app: &str) -> String {
+    // An app that starts may hang up at first. A form is not sent again without being asked.
+    let passing = matches!(
+        failure,
+        Failure::UpstreamUnavailable | Failure::UpstreamFailed
+    );
+    let retry = if passing && request.method == "GET" {
         RETRY_SCRIPT
     } else {
         ""
     };
+    // An app name has letters, digits and hyphens only: nothing to escape.
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
@@ -130,9 +144,9 @@ h1{font-size:1.6rem;line-height:1.2;margin:.2rem 0 .8rem}\
 .status,.code{opacity:.65;font-size:.85rem;margin:0}\
 .code{font-family:ui-monospace,monospace;margin-top:1.5rem}";
 
-/// Asks once a second, and loads the page anew when something else than this answer comes.
+/// Asks once a second, and loads the page anew when the answer is the app's own.
 const RETRY_SCRIPT: &str = "<script>\
 setInterval(async()=>{try{\
 const r=await fetch(location.href,{method:'HEAD',cache:'no-store'});\
-if(r.headers.get('p2claw-error')!=='UPSTREAM_UNAVAILABLE')location.reload()\
+if(!r.headers.has('p2claw-error'))location.reload()\
 }catch{}},1000)</script>";

@@ -1,17 +1,17 @@
 //! One request of a visitor, forwarded to an upstream and answered.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::OptionFuture;
-use http::{Method, Request as HttpRequest, Uri, uri::PathAndQuery};
+use http::{HeaderValue, Method, Request as HttpRequest, Uri, header, uri::PathAndQuery};
 use http_body_util::{BodyExt, Either, Empty};
 use hyper::body::Incoming as UpstreamBody;
 use hyper_util::{
     client::legacy::{Client, Error as ClientError},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
-use p2claw_session::{ErrorCode, Fields, Response};
+use p2claw_session::{ErrorCode, Fields, Response, limits::FIELDS_MAX};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -29,6 +29,13 @@ const INFORMATIONAL_QUEUE: usize = 8;
 /// room to see that it does not.
 const UPSTREAM_HEAD_BYTES: usize = 64 * 1024;
 
+/// How long a connection that nobody uses is kept, less than the 5 s after which Node's servers
+/// close theirs: a request does not meet a connection that is just ending.
+const IDLE_CONNECTION: Duration = Duration::from_secs(4);
+
+/// Connections to one upstream that are kept though nobody uses them.
+const IDLE_CONNECTIONS: usize = 16;
+
 type RequestBody = Either<RecvBody, Empty<Bytes>>;
 
 /// Connections to one upstream, kept alive between requests.
@@ -39,7 +46,11 @@ impl UpstreamClient {
     pub(crate) fn new(connector: Connector) -> Self {
         Self(
             Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_CONNECTION)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS)
                 .http1_max_buf_size(UPSTREAM_HEAD_BYTES)
+                .http1_max_headers(FIELDS_MAX)
                 .http1_preserve_header_case(false)
                 .set_host(false)
                 .build(connector),
@@ -134,8 +145,16 @@ fn forward(
     let mut forwarded = HttpRequest::new(body);
     *forwarded.method_mut() = Method::from_bytes(request.method.as_bytes()).ok()?;
     *forwarded.uri_mut() = uri;
-    *forwarded.headers_mut() =
+    let mut headers =
         fields::for_upstream(&request.fields, &route.upstream, route.preserve_host, facts);
+    // hyper would leave out the body of a GET whose length is not known.
+    if !request.end && !headers.contains_key(header::CONTENT_LENGTH) {
+        headers.insert(
+            header::TRANSFER_ENCODING,
+            HeaderValue::from_static("chunked"),
+        );
+    }
+    *forwarded.headers_mut() = headers;
     Some(forwarded)
 }
 
@@ -158,7 +177,13 @@ async fn relay(
     };
     if let Err(error) = answer.respond(response) {
         tracing::debug!(%error, app, "response head refused");
-        return decline(Failure::HeadTooLarge, request, &mut answer, app).await;
+        let failure = match error {
+            StreamError::HeadTooLarge => Failure::HeadTooLarge,
+            // The visitor has gone: nobody reads the answer.
+            StreamError::Reset { .. } | StreamError::Stopped(_) | StreamError::Closed => return,
+            StreamError::Message(_) => Failure::BadAnswer,
+        };
+        return decline(failure, request, &mut answer, app).await;
     }
     if end {
         return;

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use p2claw_identity::AppName;
@@ -44,8 +47,15 @@ pub struct RouteEntry {
 #[derive(Debug, thiserror::Error)]
 pub enum RouteError {
     /// The table is full.
-    #[error("expose {0}: {MAX_ROUTES} apps are exposed already; unexpose one first")]
-    Full(AppName),
+    #[error(
+        "expose {app}: {limit} apps are exposed already, which is the limit; unexpose one first"
+    )]
+    Full {
+        /// The app that found no place.
+        app: AppName,
+        /// Places in the table.
+        limit: usize,
+    },
     /// The table could not be written; it stands as it was.
     #[error(transparent)]
     State(#[from] StateError),
@@ -56,6 +66,7 @@ pub enum RouteError {
 pub struct Routes {
     file: Option<PathBuf>,
     table: Mutex<BTreeMap<AppName, Arc<Route>>>,
+    limit: AtomicUsize,
     changed: watch::Sender<u64>,
 }
 
@@ -80,6 +91,7 @@ impl Routes {
         Ok(Self {
             file,
             table: Mutex::new(table),
+            limit: AtomicUsize::new(MAX_ROUTES),
             changed: watch::channel(0).0,
         })
     }
@@ -90,8 +102,9 @@ impl Routes {
     /// When the table is full or cannot be written; it then stands as it was.
     pub fn expose(&self, app: AppName, entry: RouteEntry) -> Result<(), RouteError> {
         let mut table = self.table();
-        if !table.contains_key(&app) && table.len() >= MAX_ROUTES {
-            return Err(RouteError::Full(app));
+        let limit = self.limit.load(Ordering::Relaxed);
+        if !table.contains_key(&app) && table.len() >= limit {
+            return Err(RouteError::Full { app, limit });
         }
         let mut next = table.clone();
         next.insert(app, Arc::new(Route::from(entry)));
@@ -100,6 +113,12 @@ impl Routes {
         drop(table);
         self.changed.send_modify(|generation| *generation += 1);
         Ok(())
+    }
+
+    /// Takes in how many apps coord allows: one more would only push another out.
+    pub(crate) fn limit(&self, max_routes: u32) {
+        let coord = usize::try_from(max_routes).unwrap_or(usize::MAX);
+        self.limit.store(coord.min(MAX_ROUTES), Ordering::Relaxed);
     }
 
     /// Takes a route away. `false`: there was none.

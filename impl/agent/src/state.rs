@@ -12,6 +12,7 @@ use std::{
 
 use p2claw_identity::IdentityKey;
 use serde::{Serialize, de::DeserializeOwned};
+use tempfile::{NamedTempFile, PersistError};
 
 /// Largest state file that is read, in bytes; ours are far smaller.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -102,15 +103,29 @@ impl StateDir {
         &self,
         fresh: impl FnOnce() -> [u8; 32],
     ) -> Result<IdentityKey, StateError> {
-        let path = self.identity();
-        if let Some(kept) = read_json::<IdentityFile>(&path)? {
-            return kept
-                .key()
-                .map_err(|reason| StateError::Damaged { path, reason });
+        if let Some(key) = self.kept_key()? {
+            return Ok(key);
         }
         let key = IdentityKey::from_seed(fresh());
-        write_json(&path, &IdentityFile::from(&key))?;
-        Ok(key)
+        let file = IdentityFile::from(&key);
+        match create_json(&self.identity(), &file) {
+            // Another process was quicker: its key is the address.
+            Err(error) if error.is_already_there() => self.kept_key()?.ok_or(error),
+            created => created.map(|()| key),
+        }
+    }
+
+    fn kept_key(&self) -> Result<Option<IdentityKey>, StateError> {
+        let path = self.identity();
+        let kept = read_json::<IdentityFile>(&path)?.map(|file| file.key());
+        kept.transpose()
+            .map_err(|reason| StateError::Damaged { path, reason })
+    }
+}
+
+impl StateError {
+    fn is_already_there(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
     }
 }
 
@@ -193,6 +208,19 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, S
 
 /// Replaces a file as a whole.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
+    put_json(path, value, |file| file.persist(path))
+}
+
+/// Makes a file as a whole, unless there is one.
+fn create_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
+    put_json(path, value, |file| file.persist_noclobber(path))
+}
+
+fn put_json<T: Serialize>(
+    path: &Path,
+    value: &T,
+    put: impl FnOnce(NamedTempFile) -> Result<fs::File, PersistError>,
+) -> Result<(), StateError> {
     let io_error = |source| StateError::Io {
         action: "write",
         path: path.to_owned(),
@@ -210,7 +238,7 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Sta
         .map_err(io_error)?;
     file.write_all(&text).map_err(io_error)?;
     file.as_file().sync_all().map_err(io_error)?;
-    file.persist(path).map_err(|error| io_error(error.error))?;
+    put(file).map_err(|error| io_error(error.error))?;
     // The rename itself is to last, too.
     fs::File::open(directory)
         .and_then(|directory| directory.sync_all())
@@ -237,6 +265,23 @@ mod tests {
             1,
             "no temporary file stays"
         );
+    }
+
+    /// `p2claw identity` beside the first `p2claw run`.
+    #[test]
+    fn of_two_first_starts_one_makes_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path()).unwrap();
+        let other = state.clone();
+        let late = state
+            .identity_key(|| {
+                other.identity_key(|| [8; 32]).unwrap();
+                [7; 32]
+            })
+            .unwrap();
+        assert_eq!(late.seed(), &[8; 32]);
+        assert_eq!(state.identity_key(|| [9; 32]).unwrap().seed(), &[8; 32]);
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -31,6 +31,10 @@ use crate::{
 /// takes longer than this does not come any more.
 const SETUP_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long a visit may still take to say HELLO once coord has ended its introduction: packets of
+/// a handshake may be under way.
+const GIVEN_UP_GRACE: Duration = Duration::from_secs(5);
+
 /// How long running exchanges may go on after the agent was told to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -142,13 +146,26 @@ impl Visit {
         let span = tracing::info_span!("visit", session = %session_id, %app);
         async move {
             let mut requests = JoinSet::new();
-            let deadline = Instant::now() + SETUP_DEADLINE;
+            // Each is for one deed: a connection that was told to close takes its time.
+            let mut setup = Some(Instant::now() + SETUP_DEADLINE);
             let mut drain: Option<Instant> = None;
+            let mut stopping = false;
+            // Coord still passes candidates on.
+            let mut introduced = true;
             let ended = loop {
-                let waiting = connection.peer_settings().is_none();
+                if connection.peer_settings().is_some() {
+                    setup = None;
+                }
                 tokio::select! {
                     ended = &mut driver => break ended,
-                    Some(candidate) = candidates.recv() => driver.add_candidate(&candidate),
+                    candidate = candidates.recv(), if introduced => match candidate {
+                        Some(candidate) => driver.add_candidate(&candidate),
+                        None => {
+                            introduced = false;
+                            let soon = Instant::now() + GIVEN_UP_GRACE;
+                            setup = setup.map(|setup| setup.min(soon));
+                        }
+                    },
                     Some(incoming) = connection.accept() => {
                         let route = host.routes.get(&app);
                         let facts = Arc::new(with_path(&facts, &connection));
@@ -160,14 +177,17 @@ impl Visit {
                         );
                     }
                     Some(_) = requests.join_next(), if !requests.is_empty() => {}
-                    () = sleep_until(deadline), if waiting => {
+                    () = at(setup) => {
+                        setup = None;
                         connection.close(ErrorCode::IDLE_TIMEOUT, "no HELLO");
                     }
-                    () = shutdown.cancelled(), if drain.is_none() => {
+                    () = shutdown.cancelled(), if !stopping => {
+                        stopping = true;
                         drain = Some(Instant::now() + DRAIN_DEADLINE);
                         connection.finish(STOPPING);
                     }
-                    () = sleep_until(drain.unwrap_or(deadline)), if drain.is_some() => {
+                    () = at(drain) => {
+                        drain = None;
                         requests.abort_all();
                         connection.close(ErrorCode::NO_ERROR, STOPPING);
                     }
@@ -178,6 +198,14 @@ impl Visit {
         }
         .instrument(span)
         .await;
+    }
+}
+
+/// Waits until then; for ever where there is no such moment.
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

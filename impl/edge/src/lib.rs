@@ -21,7 +21,7 @@ mod serve;
 mod service;
 mod tls;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use http::Uri;
 use tokio::net::TcpListener;
@@ -36,6 +36,8 @@ pub struct Config {
     pub parent: String,
     /// Certificate for `*.<parent>`; plain HTTP without it.
     pub tls: Option<TlsFiles>,
+    /// What is allowed.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -46,6 +48,37 @@ impl Config {
             coord,
             parent: parent.into(),
             tls: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What one edge allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time. Each costs a few tens of KiB; more wait in the listener's queue.
+    pub connections: usize,
+    /// TLS handshake.
+    pub handshake: Duration,
+    /// HTTP/1: from the start of a connection, or the end of its last answer, to the end of a
+    /// request's head.
+    pub head: Duration,
+    /// A connection without a new request for so long is told to end once its answers are out, and
+    /// is cut off after the same time again. The longest answer is the stream of a visit, which
+    /// coord ends earlier.
+    pub quiet: Duration,
+    /// HTTP/2: how often a silent peer is asked whether it is there, and how long it has to say so.
+    pub keep_alive: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 8192,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            quiet: Duration::from_secs(120),
+            keep_alive: Duration::from_secs(20),
         }
     }
 }
@@ -88,6 +121,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), EdgeError> {
     let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+    let limits = config.limits;
     let service = service::Edge::new(config)?;
-    serve::serve(listener, tls, service, shutdown).await
+    serve::serve(listener, tls, service, limits, shutdown).await
 }

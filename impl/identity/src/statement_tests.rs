@@ -133,6 +133,13 @@ fn idn_017_every_fact_of_a_visit_is_checked() {
     ));
 
     let mut expected = expectation();
+    expected.app = AppName::parse("other").unwrap();
+    assert!(matches!(
+        check(&expected),
+        Err(StatementError::WrongApp { .. })
+    ));
+
+    let mut expected = expectation();
     expected.nonce = Nonce([0; 32]);
     assert_eq!(check(&expected), Err(StatementError::WrongNonce));
 

@@ -110,9 +110,18 @@ impl Table {
         };
         if entry.addresses.len() >= ADDRESSES_PER_PEER {
             let oldest = entry.addresses.remove(0);
-            self.by_address.remove(&oldest);
+            entry.addresses.push(address);
+            // It may be another peer's by now.
+            if self
+                .by_address
+                .get(&oldest)
+                .is_some_and(|owner| owner == ufrag)
+            {
+                self.by_address.remove(&oldest);
+            }
+        } else {
+            entry.addresses.push(address);
         }
-        entry.addresses.push(address);
         self.by_address.insert(address, ufrag.to_owned());
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use p2claw_session::{ErrorCode, Fault, LaneId, SessionError};
+use p2claw_session::{ErrorCode, Fault, LaneId, SessionError, limits::LANES_MAX};
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
 use super::Shared;
@@ -26,11 +26,22 @@ pub struct Driver {
     shared: Arc<Shared>,
     peer: Box<dyn Peer>,
     lanes: Vec<Lane>,
+    /// The lane whose turn it is to send.
+    turn: usize,
     timer: Pin<Box<Sleep>>,
     /// Since when the path is down.
     path_lost: Option<Instant>,
+    /// Until when a closed session's last frames may leave.
     closing: Option<Instant>,
-    peer_closed: bool,
+    /// The peer was told to close; it ends the driver when it has.
+    peer_closing: bool,
+}
+
+/// What became of a lane's turn.
+enum Sending {
+    Sent,
+    Nothing,
+    Refused,
 }
 
 #[derive(Default)]
@@ -45,11 +56,12 @@ impl Driver {
         Self {
             shared,
             peer,
-            lanes: (0..16).map(|_| Lane::default()).collect(),
+            lanes: (0..LANES_MAX).map(|_| Lane::default()).collect(),
+            turn: 0,
             timer: Box::pin(sleep_until(Instant::now())),
             path_lost: None,
             closing: None,
-            peer_closed: false,
+            peer_closing: false,
         }
     }
 
@@ -63,31 +75,56 @@ impl Driver {
         self.peer.as_mut()
     }
 
-    /// Sends what the session has and the lanes take. `true`: something went out.
+    /// Sends what the session has and the peer takes, one frame of each lane in turn: the room of
+    /// a peer may be one for all lanes, and a busy lane would take all of it. `true`: something
+    /// went out.
     fn transmit(&mut self) -> bool {
         let mut sent = false;
-        for (number, lane) in (0u8..).zip(&mut self.lanes) {
-            let Some(id) = LaneId::new(number).filter(|_| lane.open) else {
-                continue;
-            };
-            loop {
-                let next = lane
-                    .held
-                    .take()
-                    .or_else(|| self.shared.lock().session.poll_transmit(id));
-                let Some(frame) = next else { break };
-                match self.peer.try_send(id, &frame) {
-                    Ok(true) => sent = true,
-                    Ok(false) => {
-                        lane.held = Some(frame);
-                        break;
-                    }
-                    // The peer reports its end by itself.
-                    Err(_) => break,
+        let mut idle = 0;
+        let mut refused = None;
+        while idle < self.lanes.len() {
+            let lane = self.turn;
+            self.turn = (lane + 1) % self.lanes.len();
+            match self.send_one(lane) {
+                Sending::Sent => {
+                    sent = true;
+                    idle = 0;
+                }
+                Sending::Nothing => idle += 1,
+                Sending::Refused => {
+                    refused.get_or_insert(lane);
+                    idle += 1;
                 }
             }
         }
+        // Who was refused first is first when there is room again.
+        if let Some(lane) = refused {
+            self.turn = lane;
+        }
         sent
+    }
+
+    fn send_one(&mut self, number: usize) -> Sending {
+        let id = u8::try_from(number).ok().and_then(LaneId::new);
+        let (Some(id), Some(lane)) = (id, self.lanes.get_mut(number)) else {
+            return Sending::Nothing;
+        };
+        if !lane.open {
+            return Sending::Nothing;
+        }
+        let held = lane.held.take();
+        let Some(frame) = held.or_else(|| self.shared.lock().session.poll_transmit(id)) else {
+            return Sending::Nothing;
+        };
+        match self.peer.try_send(id, &frame) {
+            Ok(true) => Sending::Sent,
+            Ok(false) => {
+                lane.held = Some(frame);
+                Sending::Refused
+            }
+            // The peer reports its end by itself.
+            Err(_) => Sending::Nothing,
+        }
     }
 
     fn receive(&mut self, event: PeerEvent) {
@@ -112,7 +149,6 @@ impl Driver {
                 self.path_lost.get_or_insert(now);
             }
             PeerEvent::Closed(reason) => {
-                self.peer_closed = true;
                 let mut state = self.shared.lock();
                 state.session.close(ErrorCode::NO_ERROR, &reason);
                 state.dispatch();
@@ -144,12 +180,16 @@ impl Driver {
         if let Some(since) = self.path_lost {
             if now >= since + PATH_GRACE {
                 self.path_lost = None;
-                self.receive(PeerEvent::Closed("the path did not come back".to_owned()));
+                let mut state = self.shared.lock();
+                let reason = "the path did not come back";
+                state.session.close(ErrorCode::NO_ERROR, reason);
+                state.dispatch();
+                state.end(transport_closed(reason));
                 return true;
             }
             next = Some(next.map_or(since + PATH_GRACE, |next| next.min(since + PATH_GRACE)));
         }
-        if let Some(deadline) = self.closing {
+        if let Some(deadline) = self.closing.filter(|_| !self.peer_closing) {
             next = Some(next.map_or(deadline, |next| next.min(deadline)));
         }
         if let Some(next) = next {
@@ -210,7 +250,7 @@ impl Driver {
 
     /// Closes the peer once a session that is over has said its last. `true`: it did so now.
     fn finish_close(&mut self) -> bool {
-        if self.peer_closed {
+        if self.peer_closing {
             return false;
         }
         let unsent = {
@@ -226,7 +266,7 @@ impl Driver {
         if (unsent || self.holds_frames()) && now < deadline {
             return false;
         }
-        self.peer_closed = true;
+        self.peer_closing = true;
         self.peer.close();
         true
     }

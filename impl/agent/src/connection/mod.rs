@@ -76,7 +76,7 @@ impl Connection {
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Option<Incoming>> {
-        let next = self.shared.with(|state| {
+        let next = self.shared.look(|state| {
             if let Some(request) = state.incoming.pop_front() {
                 return Poll::Ready(Some(request));
             }
@@ -92,13 +92,13 @@ impl Connection {
     /// The other end's settings, once its HELLO is here.
     #[must_use]
     pub fn peer_settings(&self) -> Option<PeerSettings> {
-        self.shared.with(|state| state.settings.clone())
+        self.shared.look(|state| state.settings.clone())
     }
 
     /// The addresses in use.
     #[must_use]
     pub fn path(&self) -> Option<Path> {
-        self.shared.with(|state| state.path)
+        self.shared.look(|state| state.path)
     }
 
     /// Takes no further streams (`GOAWAY`), and ends the session once those that run are done and
@@ -154,6 +154,11 @@ struct Slot {
 }
 
 impl Shared {
+    /// Reads the state, or leaves a waker in it: nothing that the driver would have to send.
+    fn look<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.lock())
+    }
+
     /// Works on the state, then lets the driver send what came of it.
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let result = work(&mut self.lock());

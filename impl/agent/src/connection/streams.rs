@@ -31,6 +31,9 @@ pub enum StreamError {
     /// The session is over.
     #[error("use the stream: the session is over")]
     Closed,
+    /// A head that does not fit into one frame.
+    #[error("send the head: it is larger than one frame")]
+    HeadTooLarge,
     /// A message that the protocol does not allow.
     #[error("send the message: {0}")]
     Message(String),
@@ -50,8 +53,8 @@ impl From<WriteError> for StreamError {
         match error {
             WriteError::Stopped { code } => Self::Stopped(code),
             WriteError::Reset | WriteError::UnknownStream | WriteError::Closed => Self::Closed,
+            WriteError::HeadTooLarge => Self::HeadTooLarge,
             other @ (WriteError::Finished
-            | WriteError::HeadTooLarge
             | WriteError::NotResponded
             | WriteError::AlreadyResponded
             | WriteError::WrongRole
@@ -246,7 +249,7 @@ impl SendBody {
     pub async fn stopped(&self) -> StreamError {
         std::future::poll_fn(|cx| {
             let id = self.slot.id;
-            self.slot.shared.with(|state| {
+            self.slot.shared.look(|state| {
                 let stopped = state.slots.get(&id).and_then(|slot| slot.stopped);
                 if let Some(code) = stopped {
                     return Poll::Ready(StreamError::Stopped(code));

@@ -42,10 +42,14 @@ impl Edge {
     }
 
     pub(crate) async fn with(coord: SocketAddr, parent: &str, tls: Option<TlsFiles>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let mut config = Config::new(format!("http://{coord}").parse().unwrap(), parent);
         config.tls = tls;
+        Self::configured(config).await
+    }
+
+    pub(crate) async fn configured(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(run(listener, config, shutdown.clone()));
         Self {

@@ -4,10 +4,12 @@ use crate::edge::{APP, Edge, PATIENCE};
 use http::{Request, StatusCode, Version};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use p2claw_edge::TlsFiles;
+use p2claw_edge::{Config, TlsFiles};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -47,6 +49,44 @@ async fn connect(edge: &Edge, protocols: &[&str]) -> TlsStream<TcpStream> {
 async fn tls_edge() -> Edge {
     let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
     Edge::with(nobody, "p2claw.example", Some(files())).await
+}
+
+/// Silence holds no place for ever: not before the first byte, and not between requests.
+#[tokio::test]
+async fn idle_connections_are_closed() {
+    let coord = "http://127.0.0.1:9".parse().unwrap();
+    let mut config = Config::new(coord, "p2claw.example");
+    config.limits.head = Duration::from_millis(200);
+    config.limits.quiet = Duration::from_millis(200);
+    config.limits.handshake = Duration::from_secs(1);
+    let plain = Edge::configured(config.clone()).await;
+    config.tls = Some(files());
+    let tls = Edge::configured(config).await;
+
+    for said in ["", "PRI * HTTP", "GET / HT"] {
+        let mut stream = TcpStream::connect(plain.address).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        assert!(ends(stream).await, "after {said:?}");
+    }
+    assert!(ends(TcpStream::connect(tls.address).await.unwrap()).await);
+    assert!(ends(connect(&tls, &["http/1.1"]).await).await);
+    assert!(ends(connect(&tls, &["h2"]).await).await);
+    let idle = connect(&tls, &["h2"]).await;
+    let (_sender, connection) = hyper::client::conn::http2::handshake::<_, _, Empty<bytes::Bytes>>(
+        TokioExecutor::new(),
+        TokioIo::new(idle),
+    )
+    .await
+    .unwrap();
+    let _ = timeout(PATIENCE, connection).await.expect("still open");
+}
+
+/// Whether the other end closes it.
+async fn ends(mut stream: impl AsyncRead + Unpin) -> bool {
+    let mut rest = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut rest))
+        .await
+        .is_ok()
 }
 
 /// EDG-010, EDG-003: HTTP/1.1 and HTTP/2 over TLS.
