@@ -119,6 +119,10 @@ impl Visits {
         let entry = entries
             .get_mut(&session_id)
             .ok_or(Undelivered::NoSuchVisit)?;
+        // Nothing to pass on, and nothing that would count against a limit.
+        if candidates.is_empty() {
+            return Ok(());
+        }
         if entry.visitor_candidates + candidates.len() > MAX_CANDIDATES {
             return Err(Undelivered::Limit);
         }

@@ -63,6 +63,9 @@ pub struct Endpoint {
     _readers: JoinSet<()>,
 }
 
+/// A pause after a read that failed.
+const READ_PAUSE: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) ipv4: Option<Arc<Socket>>,
@@ -107,8 +110,9 @@ impl Endpoint {
                 loop {
                     let read = socket.read(&mut buffer, |datagram| shared.demux.deliver(datagram));
                     if let Err(error) = read.await {
-                        tracing::error!(%error, local = %socket.local(), "UDP socket failed");
-                        return;
+                        // A network that is down for now; an agent that is deaf is of no use.
+                        tracing::warn!(%error, local = %socket.local(), "UDP socket failed");
+                        tokio::time::sleep(READ_PAUSE).await;
                     }
                 }
             });

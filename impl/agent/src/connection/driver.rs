@@ -295,3 +295,6 @@ impl fmt::Debug for Driver {
         f.debug_struct("Driver").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
