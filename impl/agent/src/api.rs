@@ -70,6 +70,9 @@ pub struct RouteStatus {
     pub live: bool,
     /// Why not, for people.
     pub problem: Option<String>,
+    /// Where the name led before, in the answer to an `expose`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Upstream>,
 }
 
 /// An answer other than 2xx.
@@ -203,6 +206,7 @@ impl Api {
             url: link.url(app.as_str()),
             live: problem.is_none(),
             problem,
+            replaces: None,
         }
     }
 }
@@ -235,16 +239,21 @@ async fn expose(
         Ok(app) => app,
         Err(error) => return problem(StatusCode::BAD_REQUEST, &error),
     };
-    if let Err(error) = api.routes.expose(app.clone(), entry.clone()) {
-        return route_problem(&error);
-    }
+    let replaces = match api.routes.expose(app.clone(), entry.clone()) {
+        Ok(replaced) => replaced.map(|entry| entry.upstream),
+        Err(error) => return route_problem(&error),
+    };
     let mut link = api.status.clone();
     let _ = timeout(
         LIVE_DEADLINE,
         link.wait_for(|link| link.has_judged(app.as_str())),
     )
     .await;
-    Json(api.route_status(&app, entry)).into_response()
+    let status = RouteStatus {
+        replaces,
+        ..api.route_status(&app, entry)
+    };
+    Json(status).into_response()
 }
 
 async fn unexpose(State(api): State<Arc<Api>>, PathParam(app): PathParam<String>) -> Response {
@@ -256,7 +265,7 @@ async fn unexpose(State(api): State<Arc<Api>>, PathParam(app): PathParam<String>
         Ok(true) => StatusCode::NO_CONTENT.into_response(),
         Ok(false) => problem(
             StatusCode::NOT_FOUND,
-            &format!("{app} is not exposed; `p2claw routes` lists what is"),
+            &format!("unexpose {app}: it is not exposed; `p2claw routes` lists what is"),
         ),
         Err(error) => route_problem(&error),
     }

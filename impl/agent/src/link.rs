@@ -174,8 +174,8 @@ impl Link {
         let mut socket = tokio::select! {
             connected = timeout(CONNECT_DEADLINE, self.connect()) => match connected {
                 Ok(Ok(socket)) => socket,
-                Ok(Err(error)) => return Ended::Lost(describe(&error)),
-                Err(_) => return Ended::Lost("coord did not answer within 10 s".to_owned()),
+                Ok(Err(error)) => return Ended::Lost(describe(&self.domain, &error)),
+                Err(_) => return Ended::Lost(format!("no answer from coord at {} within 10 s", self.domain)),
             },
             () = self.shutdown.cancelled() => return Ended::Shutdown,
         };
@@ -416,16 +416,16 @@ fn log_unsent(result: Result<(), SendError>) {
     clippy::wildcard_enum_match_arm,
     reason = "one of tungstenite's errors says too little by itself"
 )]
-fn describe(error: &tungstenite::Error) -> String {
-    match error {
+fn describe(coord: &str, error: &tungstenite::Error) -> String {
+    let cause = match error {
         tungstenite::Error::Http(response) => {
-            format!(
-                "coord answered {} instead of a WebSocket",
-                response.status()
-            )
+            format!("{} instead of a WebSocket", response.status())
         }
+        // The kind says it in words, without the number of the system.
+        tungstenite::Error::Io(error) if error.raw_os_error().is_some() => error.kind().to_string(),
         other => other.to_string(),
-    }
+    };
+    format!("no answer from coord at {coord}: {cause}")
 }
 
 /// `http(s)://host[:port]` as the WebSocket address of coord's agent link, and its host and port.

@@ -96,23 +96,27 @@ impl Routes {
         })
     }
 
-    /// Adds or replaces a route.
+    /// Adds or replaces a route; returns what it replaced.
     ///
     /// # Errors
     /// When the table is full or cannot be written; it then stands as it was.
-    pub fn expose(&self, app: AppName, entry: RouteEntry) -> Result<(), RouteError> {
+    pub fn expose(
+        &self,
+        app: AppName,
+        entry: RouteEntry,
+    ) -> Result<Option<RouteEntry>, RouteError> {
         let mut table = self.table();
         let limit = self.limit.load(Ordering::Relaxed);
         if !table.contains_key(&app) && table.len() >= limit {
             return Err(RouteError::Full { app, limit });
         }
         let mut next = table.clone();
-        next.insert(app, Arc::new(Route::from(entry)));
+        let replaced = next.insert(app, Arc::new(Route::from(entry)));
         self.keep(&next)?;
         *table = next;
         drop(table);
         self.changed.send_modify(|generation| *generation += 1);
-        Ok(())
+        Ok(replaced.map(|route| route.entry()))
     }
 
     /// Takes in how many apps coord allows: one more would only push another out.

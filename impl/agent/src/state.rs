@@ -17,6 +17,12 @@ use tempfile::{NamedTempFile, PersistError};
 /// Largest state file that is read, in bytes; ours are far smaller.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
+/// Longest path of a Unix socket that every system allows, in bytes (macOS; Linux has 107).
+const SOCKET_PATH_MAX: usize = 103;
+
+/// The local API's socket.
+const SOCKET: &str = "agent.sock";
+
 /// Only the owner.
 const DIRECTORY_MODE: u32 = 0o700;
 
@@ -33,6 +39,21 @@ pub enum StateError {
         /// What the system said.
         source: io::Error,
     },
+    /// The folder's path is too long for a socket in it.
+    #[error(
+        "use the state directory {path}: the agent's socket in it would have a path of {length} \
+         bytes, and the system allows {SOCKET_PATH_MAX}; give a shorter --state-dir",
+        path = path.display()
+    )]
+    TooLong {
+        /// Which folder.
+        path: PathBuf,
+        /// Bytes of the socket's path.
+        length: usize,
+    },
+    /// Something else than a folder has the name.
+    #[error("use the state directory {path}: it is a file; give another --state-dir", path = .0.display())]
+    NoFolder(PathBuf),
     /// The file is not what this program wrote.
     #[error(
         "read {path}: the file is damaged ({reason}); nothing was changed: restore it, or move it \
@@ -58,6 +79,13 @@ impl StateDir {
     /// As the system says.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StateError> {
         let path = path.into();
+        let length = path.join(SOCKET).as_os_str().len();
+        if length > SOCKET_PATH_MAX {
+            return Err(StateError::TooLong { path, length });
+        }
+        if path.exists() && !path.is_dir() {
+            return Err(StateError::NoFolder(path));
+        }
         fs::DirBuilder::new()
             .recursive(true)
             .mode(DIRECTORY_MODE)
@@ -79,7 +107,7 @@ impl StateDir {
     /// The local API's socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.0.join("agent.sock")
+        self.0.join(SOCKET)
     }
 
     /// The table of routes.
@@ -235,7 +263,8 @@ fn put_json<T: Serialize>(
         .prefix(".p2claw-")
         .permissions(fs::Permissions::from_mode(0o600))
         .tempfile_in(directory)
-        .map_err(io_error)?;
+        // Its own words name the temporary file, which nobody knows.
+        .map_err(|error| io_error(error.kind().into()))?;
     file.write_all(&text).map_err(io_error)?;
     file.as_file().sync_all().map_err(io_error)?;
     put(file).map_err(|error| io_error(error.error))?;

@@ -61,9 +61,9 @@ pub enum UpstreamError {
          localhost, [::1] or unix:/path"
     )]
     NotLoopback(String),
-    /// Port 0.
-    #[error("use the upstream {0:?}: port 0 is no port to connect to; give 1-65535")]
-    PortZero(String),
+    /// Port 0, or one above 65535.
+    #[error("use the upstream {0:?}: a port is a number from 1 to 65535")]
+    Port(String),
 }
 
 impl FromStr for Upstream {
@@ -86,7 +86,7 @@ impl FromStr for Upstream {
                 return Err(UpstreamError::NotLoopback(text.to_owned()));
             }
             if address.port() == 0 {
-                return Err(UpstreamError::PortZero(text.to_owned()));
+                return Err(UpstreamError::Port(text.to_owned()));
             }
             return Ok(Self(Place::Address(address)));
         }
@@ -106,9 +106,9 @@ impl FromStr for Upstream {
             Some(_) => return Err(UpstreamError::NotLoopback(text.to_owned())),
         }
         match port.parse() {
-            Ok(0) => Err(UpstreamError::PortZero(text.to_owned())),
+            Ok(0) => Err(UpstreamError::Port(text.to_owned())),
             Ok(port) => Ok(Self(Place::Localhost(port))),
-            Err(_) => Err(malformed()),
+            Err(_) => Err(UpstreamError::Port(text.to_owned())),
         }
     }
 }
@@ -307,7 +307,6 @@ mod tests {
             "app",
             "0x50",
             "-1",
-            "65536",
             "localhost:",
             ":80",
             "unix:relative",
@@ -330,10 +329,12 @@ mod tests {
                 "{text:?}"
             );
         }
-        assert!(matches!(
-            "0".parse::<Upstream>(),
-            Err(UpstreamError::PortZero(_))
-        ));
+        for text in ["0", "65536", "127.0.0.1:0", "localhost:70000"] {
+            assert!(
+                matches!(text.parse::<Upstream>(), Err(UpstreamError::Port(_))),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

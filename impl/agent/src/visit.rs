@@ -147,14 +147,20 @@ impl Visit {
         async move {
             let mut requests = JoinSet::new();
             // Each is for one deed: a connection that was told to close takes its time.
-            let mut setup = Some(Instant::now() + SETUP_DEADLINE);
+            let began = Instant::now();
+            let mut setup = Some(began + SETUP_DEADLINE);
             let mut drain: Option<Instant> = None;
             let mut stopping = false;
+            let mut greeted = false;
+            let mut served = 0_u64;
             // Coord still passes candidates on.
             let mut introduced = true;
             let ended = loop {
-                if connection.peer_settings().is_some() {
+                if !greeted && connection.peer_settings().is_some() {
+                    greeted = true;
                     setup = None;
+                    let remote = connection.path().map(|path| path.remote.to_string());
+                    tracing::info!(remote, "visitor connected");
                 }
                 tokio::select! {
                     ended = &mut driver => break ended,
@@ -167,6 +173,7 @@ impl Visit {
                         }
                     },
                     Some(incoming) = connection.accept() => {
+                        served += 1;
                         let route = host.routes.get(&app);
                         let facts = Arc::new(with_path(&facts, &connection));
                         let app = app.clone();
@@ -193,7 +200,8 @@ impl Visit {
                     }
                 }
             };
-            tracing::info!(reason = %ended, "visit ended");
+            let seconds = began.elapsed().as_secs();
+            tracing::info!(reason = %ended, seconds, requests = served, "visit ended");
             // Dropping the set aborts what still talks to the upstream.
         }
         .instrument(span)

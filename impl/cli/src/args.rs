@@ -1,25 +1,35 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Parser, Subcommand};
 use p2claw_agent::{StateDir, Upstream};
 use p2claw_identity::AppName;
+use p2claw_signaling::address::PublicAddress;
 
-use crate::exit::CommandError;
+use crate::{exit::CommandError, values};
 
 /// Where `p2claw coord` listens and agents look for it, unless told otherwise.
-const DEFAULT_COORD: &str = "http://127.0.0.1:8788";
+pub(crate) const DEFAULT_COORD: &str = "http://127.0.0.1:8788";
 
 /// Give an app on this machine a permanent public address that any browser can open.
 ///
 /// The browser talks directly to this machine: HTTP over WebRTC data channels, encrypted from end
 /// to end. Servers only introduce the two.
 ///
-/// Try it: `p2claw demo`. Then: `p2claw run` in one terminal, `p2claw expose recipes 5173` in
-/// another.
+/// Try it:            p2claw demo
+/// With your own app: p2claw demo --upstream 5173
+/// On your own:       p2claw coord, p2claw edge and p2claw run, each in a terminal of its own,
+///                    then p2claw expose recipes 5173
+/// With a service:    p2claw run --coord https://coord.example.net, then p2claw expose
+///
+/// Results go to standard output, everything else to standard error. The exit code is 0, 1 after a
+/// failure, 2 after wrong arguments.
 #[derive(Debug, Parser)]
-#[command(name = "p2claw", version, max_term_width = 100)]
+#[command(name = "p2claw", version, max_term_width = 100, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     /// Log more on standard error; twice for everything. P2CLAW_LOG takes a tracing filter.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
@@ -35,6 +45,9 @@ pub(crate) enum Command {
     /// Run the agent: it registers with coord and answers visitors
     Run(RunArguments),
     /// Give the app on a local port an address
+    ///
+    /// The agent (`p2claw run`) has to be running. The exit code is 3 when the app is exposed but
+    /// cannot be reached yet, because there is no connection to coord.
     Expose(ExposeArguments),
     /// Take an app's address away
     Unexpose(UnexposeArguments),
@@ -43,18 +56,24 @@ pub(crate) enum Command {
     /// Show this machine's peer id and alias
     Identity(LocalArguments),
     /// Run a coordination service
+    ///
+    /// It gives agents their addresses and introduces visitors to them; apps' traffic does not pass
+    /// through it. One service is enough for many machines. Beside it stands an edge.
     Coord(CoordArguments),
     /// Run an edge: the web server behind the public addresses
+    ///
+    /// Browsers get the client from it. It talks plain HTTP to coord, on the same machine or a
+    /// private network. Its address has to be the one in coord's --public-url.
     Edge(EdgeArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
     /// Port of the public address; 0 takes any free one [default: 8787, or a free one]
-    #[arg(long)]
+    #[arg(long, value_parser = values::port)]
     pub(crate) port: Option<u16>,
     /// Expose this app instead of the sample: a port, 127.0.0.1:PORT or unix:/path
-    #[arg(long)]
+    #[arg(long, value_parser = values::upstream)]
     pub(crate) upstream: Option<Upstream>,
     /// Print one line of JSON when ready; logs go to standard error
     #[arg(long)]
@@ -66,10 +85,11 @@ pub(crate) struct DemoArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// Address of the coordination service
-    #[arg(long, env = "P2CLAW_COORD", default_value = DEFAULT_COORD)]
+    #[arg(long, env = "P2CLAW_COORD", default_value = DEFAULT_COORD, value_parser = values::service_url)]
     pub(crate) coord: String,
-    /// UDP port for visitors, on all addresses; 0 takes any free one
-    #[arg(long, default_value_t = 0)]
+    /// UDP port for visitors, on all addresses; 0 takes any free one. Open it in the firewall for
+    /// visitors on other networks
+    #[arg(long, default_value = "0", value_parser = values::port)]
     pub(crate) udp_port: u16,
     /// Print one line of JSON when ready; logs go to standard error
     #[arg(long)]
@@ -81,10 +101,12 @@ pub(crate) struct RunArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ExposeArguments {
     /// Name of the app, the first part of its address: a-z, 0-9 and hyphens, at most 32
+    #[arg(value_parser = values::app_name)]
     pub(crate) name: AppName,
     /// Where it listens: a port, 127.0.0.1:PORT, localhost:PORT, [::1]:PORT or unix:/path
+    #[arg(value_parser = values::upstream)]
     pub(crate) upstream: Upstream,
-    /// Give the app the public address in `Host`; without it, it sees its own
+    /// Send the app `Host: <its public address>` instead of `Host: localhost:PORT`
     #[arg(long)]
     pub(crate) preserve_host: bool,
     #[command(flatten)]
@@ -94,6 +116,7 @@ pub(crate) struct ExposeArguments {
 #[derive(Debug, Args)]
 pub(crate) struct UnexposeArguments {
     /// Name of the app
+    #[arg(value_parser = values::app_name)]
     pub(crate) name: AppName,
     #[command(flatten)]
     pub(crate) local: LocalArguments,
@@ -111,26 +134,26 @@ pub(crate) struct LocalArguments {
 #[derive(Debug, Args)]
 pub(crate) struct CoordArguments {
     /// Address to listen on
-    #[arg(long, default_value = "127.0.0.1:8788")]
+    #[arg(long, default_value = "127.0.0.1:8788", value_parser = values::listen)]
     pub(crate) listen: SocketAddr,
     /// Where visitors find the edge: apps are at <scheme>://<app>-<alias>.<host>[:port]/
-    #[arg(long, default_value = "http://localhost:8787")]
-    pub(crate) public_url: String,
+    #[arg(long, default_value = "http://localhost:8787", value_parser = values::public_address)]
+    pub(crate) public_url: PublicAddress,
     /// Host, and port if not the usual one, in the address that agents use for this service; may be
     /// given several times [default: what --listen says, and localhost]
-    #[arg(long, value_name = "HOST[:PORT]")]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = values::domain)]
     pub(crate) domain: Vec<String>,
     /// File of the registry; without it aliases are forgotten at the end
     #[arg(long)]
     pub(crate) database: Option<PathBuf>,
     /// A TURN server to hand out, turn:HOST:PORT; may be given several times
-    #[arg(long, requires = "relay_secret_file")]
+    #[arg(long, requires = "relay_secret_file", value_parser = values::turn_url)]
     pub(crate) relay: Vec<String>,
     /// File with the secret that the TURN server shares (coturn: static-auth-secret)
-    #[arg(long)]
+    #[arg(long, requires = "relay")]
     pub(crate) relay_secret_file: Option<PathBuf>,
     /// A STUN server to hand out, stun:HOST:PORT; may be given several times
-    #[arg(long)]
+    #[arg(long, value_parser = values::stun_url)]
     pub(crate) stun: Vec<String>,
     /// Print one line of JSON when ready; logs go to standard error
     #[arg(long)]
@@ -140,13 +163,13 @@ pub(crate) struct CoordArguments {
 #[derive(Debug, Args)]
 pub(crate) struct EdgeArguments {
     /// Address to listen on
-    #[arg(long, default_value = "127.0.0.1:8787")]
+    #[arg(long, default_value = "127.0.0.1:8787", value_parser = values::listen)]
     pub(crate) listen: SocketAddr,
-    /// Address of the coordination service
-    #[arg(long, env = "P2CLAW_COORD", default_value = DEFAULT_COORD)]
+    /// Address of the coordination service, plain HTTP
+    #[arg(long, env = "P2CLAW_COORD", default_value = DEFAULT_COORD, value_parser = values::service_url)]
     pub(crate) coord: String,
-    /// The domain under which the apps' names stand
-    #[arg(long, default_value = "localhost")]
+    /// The domain under which the apps' names stand: the host in coord's --public-url
+    #[arg(long, default_value = "localhost", value_parser = values::parent)]
     pub(crate) parent: String,
     /// Certificate chain for *.<parent>, PEM; without it the edge speaks plain HTTP
     #[arg(long, requires = "tls_key")]
@@ -161,24 +184,59 @@ pub(crate) struct EdgeArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct StateArguments {
-    /// Folder of the identity key and the routes [default: the user's state folder, p2claw]
+    /// Folder of the identity key and the routes [default: $XDG_STATE_HOME/p2claw or
+    /// ~/.local/state/p2claw; for `demo`, the folder `demo` in it]
     #[arg(long, env = "P2CLAW_STATE_DIR")]
     state_dir: Option<PathBuf>,
 }
 
+/// The demo's folder in the default one.
+pub(crate) const DEMO: &str = "demo";
+
 impl StateArguments {
     /// The folder, made where it is missing; `sub` is put behind the default.
     pub(crate) fn open(&self, sub: Option<&str>) -> Result<StateDir, CommandError> {
-        let path = match &self.state_dir {
-            Some(path) => path.clone(),
-            None => {
-                let folders = directories::ProjectDirs::from("", "", "p2claw").ok_or(
-                    "find a folder for state: there is no home directory; give --state-dir",
-                )?;
-                let base = folders.state_dir().unwrap_or(folders.data_dir());
-                sub.map_or_else(|| base.to_owned(), |sub| base.join(sub))
-            }
-        };
-        Ok(StateDir::open(path)?)
+        Ok(StateDir::open(self.path(sub)?)?)
     }
+
+    /// The folder of an agent that has run before. Looking at one makes none.
+    pub(crate) fn existing(&self) -> Result<StateDir, CommandError> {
+        let path = self.path(None)?;
+        if path.exists() {
+            return Ok(StateDir::open(path)?);
+        }
+        Err(format!(
+            "find an agent: there is no state directory {}; start one with `p2claw run`{}",
+            path.display(),
+            self.demo_hint()
+        )
+        .into())
+    }
+
+    /// What to add where no agent runs but a demo does.
+    pub(crate) fn demo_hint(&self) -> String {
+        let demo = self.path(Some(DEMO)).ok();
+        let demo = demo.filter(|_| self.state_dir.is_none());
+        match demo.filter(|demo| is_running(demo)) {
+            Some(demo) => format!(
+                "; a demo is running: use it with --state-dir \"{}\"",
+                demo.display()
+            ),
+            None => String::new(),
+        }
+    }
+
+    fn path(&self, sub: Option<&str>) -> Result<PathBuf, CommandError> {
+        if let Some(path) = &self.state_dir {
+            return Ok(std::path::absolute(path)?);
+        }
+        let folders = directories::ProjectDirs::from("", "", "p2claw")
+            .ok_or("find a folder for state: there is no home directory; give --state-dir")?;
+        let base = folders.state_dir().unwrap_or(folders.data_dir());
+        Ok(sub.map_or_else(|| base.to_owned(), |sub| base.join(sub)))
+    }
+}
+
+fn is_running(state: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(state.join("agent.sock")).is_ok()
 }

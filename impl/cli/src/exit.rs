@@ -1,23 +1,43 @@
 //! How a command ends.
 
-use std::process::ExitCode;
+use std::{fmt, process::ExitCode, time::Duration};
 
 use tokio_util::sync::CancellationToken;
+
+use crate::output;
 
 /// Why a command failed: a fragment that fits after "failed to".
 pub(crate) type CommandError = Box<dyn std::error::Error + Send + Sync>;
 
+/// What was asked for is done as far as it depends on this machine; the rest comes by itself.
+#[derive(Debug)]
+pub(crate) struct NotYet(pub(crate) String);
+
+impl fmt::Display for NotYet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotYet {}
+
 /// Says why, on standard error.
-pub(crate) fn report(reason: &str) -> ExitCode {
-    eprintln!("p2claw: failed to {reason}");
+pub(crate) fn report(error: &CommandError) -> ExitCode {
+    if let Some(NotYet(what)) = error.downcast_ref() {
+        output::note(what);
+        return ExitCode::from(3);
+    }
+    output::note(format_args!("failed to {error}"));
     ExitCode::FAILURE
 }
 
-/// A token that is cancelled by Ctrl-C or SIGTERM. A second signal ends the program at once.
+/// A token that is cancelled by Ctrl-C, SIGTERM or the end of the terminal. A second signal ends
+/// the program at once.
 pub(crate) fn on_signal() -> std::io::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let token = CancellationToken::new();
     let cancelled = token.clone();
     tokio::spawn(async move {
@@ -25,6 +45,7 @@ pub(crate) fn on_signal() -> std::io::Result<CancellationToken> {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
             if round > 0 {
                 std::process::exit(130);
@@ -33,4 +54,11 @@ pub(crate) fn on_signal() -> std::io::Result<CancellationToken> {
         }
     });
     Ok(token)
+}
+
+/// Says that the program ends, where that takes longer than a person expects.
+pub(crate) async fn tell_of_drain(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    output::note("ending; a moment for open pages (Ctrl-C again ends at once)");
 }

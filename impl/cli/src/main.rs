@@ -1,5 +1,4 @@
 //! The `p2claw` command: arguments become typed configurations, and the libraries do the work.
-#![expect(clippy::print_stdout, reason = "what a command prints is its result")]
 
 mod args;
 mod commands;
@@ -7,6 +6,7 @@ mod exit;
 mod output;
 mod relay;
 mod sample;
+mod values;
 
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     output::start_logging(arguments.verbose, &arguments.command);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return exit::report(&format!("start: {error}")),
+        Err(error) => return exit::report(&format!("start: {error}").into()),
     };
     let result = runtime.block_on(async {
         match arguments.command {
@@ -41,6 +41,6 @@ fn main() -> ExitCode {
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit::report(&error.to_string()),
+        Err(error) => exit::report(&error),
     }
 }

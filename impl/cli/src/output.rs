@@ -1,5 +1,10 @@
 //! What commands show: JSON lines for programs, short text for people, logs on standard error.
 
+use std::{
+    fmt::Display,
+    io::{ErrorKind, IsTerminal as _, Write as _},
+};
+
 use qrcode::{EcLevel, QrCode, render::unicode};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
@@ -14,22 +19,59 @@ pub(crate) fn start_logging(verbose: u8, command: &Command) {
         (1, _) => "debug",
         (2.., _) => "trace",
     };
-    let filter = EnvFilter::try_from_env("P2CLAW_LOG").unwrap_or_else(|_| {
+    let usual = || {
         EnvFilter::new(format!(
             "error,p2claw={ours},p2claw_agent={ours},p2claw_coord={ours},p2claw_edge={ours},\
              p2claw_rtc_str0m={ours}"
         ))
-    });
+    };
+    let filter = match std::env::var("P2CLAW_LOG") {
+        Ok(wanted) => EnvFilter::try_new(wanted).unwrap_or_else(|error| {
+            note(format_args!("P2CLAW_LOG is left aside: {error}"));
+            usual()
+        }),
+        Err(_) => usual(),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(wants_colour())
         .with_writer(std::io::stderr)
         .init();
 }
 
+/// Colours are for people at a terminal who want them (no-color.org).
+fn wants_colour() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    std::io::stderr().is_terminal()
+        && set("NO_COLOR").is_none()
+        && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Prints one line of the result. A reader that has gone wants no more of it: that is no failure.
+pub(crate) fn line(text: impl Display) -> Result<(), CommandError> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| format!("print the result: {error}").into()),
+    }
+}
+
 /// Prints one line of JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
-    println!("{}", serde_json::to_string(value)?);
-    Ok(())
+    line(serde_json::to_string(value)?)
+}
+
+/// Tells people something beside the result.
+pub(crate) fn note(text: impl Display) {
+    // Where standard error is closed nobody wants to know.
+    let _ = writeln!(std::io::stderr(), "p2claw: {text}");
+}
+
+/// What a service says when it is ready. Whoever cannot read it is still served.
+pub(crate) fn announce(said: Result<(), CommandError>) {
+    if let Err(error) = said {
+        note(format_args!("failed to {error}"));
+    }
 }
 
 /// A QR code in Unicode blocks, two modules a character, with its quiet zone. Blocks are the light

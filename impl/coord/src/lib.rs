@@ -164,8 +164,42 @@ pub enum CoordError {
     Config(&'static str),
 }
 
-/// Serves until `shutdown`, and then for at most [`Limits::drain`]. The caller owns the socket and
-/// the signal.
+/// A coordination service that can serve: configuration checked, registry open.
+#[derive(Debug)]
+pub struct Service {
+    config: Config,
+    registry: Arc<dyn Registry>,
+}
+
+impl Service {
+    /// Checks the configuration and opens the registry.
+    ///
+    /// # Errors
+    /// When the registry cannot be opened or the configuration makes no sense.
+    pub async fn prepare(config: Config) -> Result<Self, CoordError> {
+        let nameless = config.domains.is_empty() || config.domains.iter().any(String::is_empty);
+        if nameless || config.public.parent.is_empty() {
+            return Err(CoordError::Config("domain and parent must not be empty"));
+        }
+        // Agents are told whole seconds, and 0 would mean "the default" to them.
+        if config.limits.heartbeat < Duration::from_secs(1) {
+            return Err(CoordError::Config("the heartbeat must be at least 1 s"));
+        }
+        let registry: Arc<dyn Registry> = match &config.database {
+            Some(path) => Arc::new(EmbeddedRegistry::open(path.clone()).await?),
+            None => Arc::new(MemoryRegistry::new()),
+        };
+        Ok(Self { config, registry })
+    }
+
+    /// Serves until `shutdown`, and then for at most [`Limits::drain`]. The caller owns the socket
+    /// and the signal.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        serve::serve(listener, self.config, self.registry, shutdown).await;
+    }
+}
+
+/// [`Service::prepare`] and [`Service::serve`].
 ///
 /// # Errors
 /// When the registry cannot be opened or the configuration makes no sense.
@@ -174,18 +208,9 @@ pub async fn run(
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), CoordError> {
-    let nameless = config.domains.is_empty() || config.domains.iter().any(String::is_empty);
-    if nameless || config.public.parent.is_empty() {
-        return Err(CoordError::Config("domain and parent must not be empty"));
-    }
-    // Agents are told whole seconds, and 0 would mean "the default" to them.
-    if config.limits.heartbeat < Duration::from_secs(1) {
-        return Err(CoordError::Config("the heartbeat must be at least 1 s"));
-    }
-    let registry: Arc<dyn Registry> = match &config.database {
-        Some(path) => Arc::new(EmbeddedRegistry::open(path.clone()).await?),
-        None => Arc::new(MemoryRegistry::new()),
-    };
-    serve::serve(listener, config, registry, shutdown).await;
+    Service::prepare(config)
+        .await?
+        .serve(listener, shutdown)
+        .await;
     Ok(())
 }

@@ -197,7 +197,10 @@ impl Driver {
             CoordEvent::Revoked { peer_id } => self.revoke(peer_id).await,
             CoordEvent::Goodbye { code, reason } => {
                 let code = code.as_str_name();
-                tracing::info!(alias = self.alias(), code, reason, "agent left");
+                match self.alias() {
+                    Some(alias) => tracing::info!(alias, code, reason, "agent left"),
+                    None => tracing::warn!(code, reason, "agent did not register"),
+                }
             }
             CoordEvent::Refused { re, code, detail } => {
                 let code = code.as_str_name();

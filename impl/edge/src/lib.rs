@@ -21,10 +21,11 @@ mod serve;
 mod service;
 mod tls;
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use http::Uri;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// What an edge is told.
@@ -106,22 +107,48 @@ pub enum EdgeError {
         /// What is wrong.
         reason: String,
     },
-    /// The listener failed.
-    #[error("accept connections: {0}")]
-    Listener(#[from] std::io::Error),
 }
 
-/// Serves until `shutdown`, then lets running exchanges end for at most 3 s.
+/// An edge that can serve: configuration checked, certificate loaded.
+pub struct Service {
+    tls: Option<TlsAcceptor>,
+    edge: Arc<service::Edge>,
+    limits: Limits,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Checks the configuration and loads the certificate.
+    ///
+    /// # Errors
+    /// When the configuration is of no use.
+    pub fn prepare(config: Config) -> Result<Self, EdgeError> {
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let limits = config.limits;
+        let edge = service::Edge::new(config)?;
+        Ok(Self { tls, edge, limits })
+    }
+
+    /// Serves until `shutdown`, then lets running exchanges end for at most 3 s.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        serve::serve(listener, self.tls, self.edge, self.limits, shutdown).await;
+    }
+}
+
+/// [`Service::prepare`] and [`Service::serve`].
 ///
 /// # Errors
-/// When the configuration is of no use, or the listener fails.
+/// When the configuration is of no use.
 pub async fn run(
     listener: TcpListener,
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), EdgeError> {
-    let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
-    let limits = config.limits;
-    let service = service::Edge::new(config)?;
-    serve::serve(listener, tls, service, limits, shutdown).await
+    Service::prepare(config)?.serve(listener, shutdown).await;
+    Ok(())
 }

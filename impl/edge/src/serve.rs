@@ -25,7 +25,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::{EdgeError, Limits, service::Edge};
+use crate::{Limits, service::Edge};
 
 /// How long running exchanges may take at the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     edge: Arc<Edge>,
     limits: Limits,
     shutdown: CancellationToken,
-) -> Result<(), EdgeError> {
+) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -89,7 +89,6 @@ pub(crate) async fn serve(
     let drained = async { while connections.join_next().await.is_some() {} };
     let _ = timeout(DRAIN_DEADLINE, drained).await;
     connections.shutdown().await;
-    Ok(())
 }
 
 /// What a connection speaks. It is settled before the first byte: waiting for that byte to find

@@ -33,8 +33,8 @@ pub enum LinkError {
     Version(Vec<u32>),
     /// The challenge is bound to another domain than this agent was told to register with.
     #[error(
-        "register with coord {got:?}: this agent was sent to {expected:?}; use the first as its \
-         address, or start coord with --domain {expected}"
+        "register with coord {got:?}: this agent was sent to {expected:?}; start coord with \
+         --domain {expected}, or give this agent coord's own address"
     )]
     WrongDomain {
         /// Domain that the agent expects.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use p2claw_agent::{Agent, ApiSocket, LinkStatus, Routes};
+use p2claw_agent::{Agent, ApiSocket, LinkStatus, Routes, StateDir};
+use p2claw_identity::IdentityKey;
 use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
-    args::RunArguments,
+    args::{DEFAULT_COORD, RunArguments},
     commands::SOFTWARE,
     exit::{self, CommandError},
     output,
@@ -32,42 +33,67 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<(), CommandError> {
     };
     let (status, mut watched) = watch::channel(LinkStatus::default());
     let announce = async {
-        let Ok(status) = watched.wait_for(|status| status.registered).await else {
-            return std::future::pending().await;
-        };
-        let alias = status.alias.clone().unwrap_or_default();
-        let urls: Vec<Option<String>> = routes
-            .apps()
-            .iter()
-            .map(|app| status.url(app.as_str()))
-            .collect();
-        drop(status);
-        if arguments.json {
-            let line = json!({
-                "alias": alias,
-                "peer_id": key.peer_id().to_string(),
-                "coord": arguments.coord,
-                "state_dir": state.path(),
-                "urls": urls,
-            });
-            if let Err(error) = output::json(&line) {
-                tracing::error!(%error, "nothing printed");
-            }
-        } else {
-            println!("registered at {} as {alias}", arguments.coord);
-            for url in urls.into_iter().flatten() {
-                println!("{url}");
-            }
-            if routes.apps().is_empty() {
-                println!("nothing is exposed yet; try `p2claw expose recipes 5173`");
-            }
+        if let Ok(status) = watched
+            .wait_for(|status| status.registered || status.problem.is_some())
+            .await
+            && let Some(problem) = status.problem.clone()
+        {
+            output::note(first_problem(&problem, &arguments.coord));
         }
+        if let Ok(status) = watched.wait_for(|status| status.registered).await {
+            output::announce(print(&arguments, &key, &routes, &state, &status));
+        }
+        exit::tell_of_drain(&shutdown).await;
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        result = agent.run(status, shutdown) => Ok(result?),
+        result = agent.run(status, shutdown.clone()) => Ok(result?),
         () = announce => Ok(()),
     }
+}
+
+/// What is known once the agent is registered.
+fn print(
+    arguments: &RunArguments,
+    key: &IdentityKey,
+    routes: &Routes,
+    state: &StateDir,
+    status: &LinkStatus,
+) -> Result<(), CommandError> {
+    let alias = status.alias.as_deref().unwrap_or_default();
+    let apps = routes.apps();
+    let addresses = apps
+        .iter()
+        .map(|app| (app.as_str(), status.url(app.as_str())));
+    if arguments.json {
+        let apps: Vec<_> = addresses
+            .map(|(app, url)| json!({ "app": app, "url": url }))
+            .collect();
+        return output::json(&json!({
+            "alias": alias,
+            "peer_id": key.peer_id().to_string(),
+            "coord": arguments.coord,
+            "state_dir": state.path(),
+            "apps": apps,
+        }));
+    }
+    output::line(format_args!("registered at {} as {alias}", arguments.coord))?;
+    for (_, url) in addresses {
+        output::line(url.unwrap_or_default())?;
+    }
+    if apps.is_empty() {
+        output::line("nothing is exposed yet; try `p2claw expose recipes 5173`")?;
+    }
+    Ok(())
+}
+
+fn first_problem(problem: &str, coord: &str) -> String {
+    let hint = if coord == DEFAULT_COORD {
+        "; start one with `p2claw coord` and `p2claw edge`, or name another with --coord"
+    } else {
+        ""
+    };
+    format!("{problem}{hint}; trying again until it works")
 }
 
 /// The agent's UDP sockets.

@@ -17,10 +17,11 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    args::DemoArguments,
+    args::{self, DemoArguments},
     commands::{
         SOFTWARE,
         daemon::{bind_endpoint, fresh_seed},
+        routes::warn_of_silence,
         services::bind,
     },
     exit::{self, CommandError},
@@ -60,7 +61,13 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
     // The parts end after the demo has seen the signal: one that ends before has failed.
     let stop = CancellationToken::new();
     let upstream = match arguments.upstream {
-        Some(upstream) => upstream,
+        Some(upstream) if upstream.is_at("localhost", Some(edge_address.port())) => {
+            return Err(format!("use the upstream {upstream}: that is the demo itself").into());
+        }
+        Some(upstream) => {
+            warn_of_silence(&upstream).await;
+            upstream
+        }
         None => start_sample(&mut tasks, stop.clone()).await?,
     };
     let app = AppName::parse(APP)?;
@@ -78,7 +85,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
         PublicAddress {
             scheme: "http".to_owned(),
             parent: PARENT.to_owned(),
-            port: Some(edge_address.port()),
+            port: Some(edge_address.port()).filter(|port| *port != 80),
         },
     );
     coord.database = Some(state.path().join("coord.redb"));
@@ -111,12 +118,19 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
         kept: &ground.place,
     };
     let ready = async {
-        let status = timeout(READY_DEADLINE, watched.wait_for(|status| status.registered))
-            .await
-            .map_err(|_| "register the agent within 10 s; try again with -v")?
-            .map_err(|_| "register the agent: it stopped")?
-            .clone();
-        facts.print(&status, &app, arguments.json)
+        let status = timeout(
+            READY_DEADLINE,
+            watched.wait_for(|status| !status.accepted.is_empty()),
+        )
+        .await
+        .map_err(|_| "register the agent within 10 s; try again with -v")?
+        .map_err(|_| "register the agent: it stopped")?
+        .clone();
+        let url = status
+            .url(app.as_str())
+            .ok_or("find out the address: coord gave no alias")?;
+        output::announce(facts.print(&status, &url, arguments.json));
+        Ok::<_, CommandError>(())
     };
     let result = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
@@ -127,10 +141,19 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
         } => Err(error),
     };
     stop.cancel();
-    while tasks.join_next().await.is_some() {}
-    relay.close().await;
+    let ended = async {
+        while tasks.join_next().await.is_some() {}
+        relay.close().await;
+    };
+    tokio::select! {
+        () = ended => {}
+        () = async {
+            exit::tell_of_drain(&stop).await;
+            std::future::pending().await
+        } => {}
+    }
     if result.is_ok() && !arguments.json {
-        println!("\nThe demo has ended.");
+        output::announce(output::line("\nThe demo has ended."));
     }
     result
 }
@@ -162,7 +185,7 @@ enum Place {
 
 impl Ground {
     fn open(arguments: &DemoArguments) -> Result<Self, CommandError> {
-        let kept = arguments.state.open(Some("demo"))?;
+        let kept = arguments.state.open(Some(args::DEMO))?;
         match ApiSocket::bind(&kept) {
             Ok(api) => Ok(Self {
                 api,
@@ -226,43 +249,45 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    fn print(&self, status: &LinkStatus, app: &AppName, as_json: bool) -> Result<(), CommandError> {
-        let url = status
-            .url(app.as_str())
-            .ok_or("find out the address: coord gave no alias")?;
+    fn print(&self, status: &LinkStatus, url: &str, as_json: bool) -> Result<(), CommandError> {
         let peer_id = self.key.peer_id().to_string();
         if as_json {
             return output::json(&json!({
                 "url": url,
                 "alias": status.alias,
                 "peer_id": peer_id,
-                "app": app.as_str(),
+                "app": APP,
                 "upstream": self.upstream.to_string(),
             }));
         }
-        println!("\n  Open this address in a browser on this machine:\n\n  {url}\n");
-        if let Some(code) = output::qr(&url) {
+        output::line(format_args!(
+            "\n  Open this address in a browser on this machine:\n\n  {url}\n"
+        ))?;
+        if let Some(code) = output::qr(url) {
             for line in code.lines() {
-                println!("  {line}");
+                output::line(format_args!("  {line}"))?;
             }
+            output::line("  For this machine only: on a phone, localhost is the phone.")?;
         }
-        println!("\n  app        {}", self.upstream);
-        println!("  peer id    {peer_id}");
-        println!("  with proof {url}#p={peer_id}");
+        output::line(format_args!("\n  app      {}", self.upstream))?;
+        output::line(format_args!("  peer id  {peer_id}"))?;
+        output::line(format_args!("  pinned   {url}#p={peer_id}"))?;
+        output::line("           (opened by this link, the browser accepts this key only)")?;
         if self.moved {
-            println!("\n  Port {PORT} is taken, so the address has another; --port chooses one.");
+            output::line(format_args!(
+                "\n  Port {PORT} is taken, so the address has another; --port chooses one."
+            ))?;
         }
-        match self.kept {
-            Place::Kept(state) => println!(
-                "\n  Your own app: p2claw expose NAME PORT --state-dir {}",
+        output::line(match self.kept {
+            Place::Kept(state) => format!(
+                "\n  Another app of yours, until the demo ends:\n  p2claw expose NAME PORT \
+                 --state-dir \"{}\"",
                 state.path().display()
             ),
-            Place::Once(..) => println!(
-                "\n  Another demo is running: this one has an address of its own, for this time \
-                 only."
-            ),
-        }
-        println!("  Ctrl-C ends the demo.");
-        Ok(())
+            Place::Once(..) => "\n  Another demo is running: this one has an address of its own, \
+                                for this time only."
+                .to_owned(),
+        })?;
+        output::line("  Ctrl-C ends the demo.")
     }
 }

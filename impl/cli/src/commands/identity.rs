@@ -8,6 +8,7 @@ use crate::{args::LocalArguments, commands::daemon::fresh_seed, exit::CommandErr
 pub(crate) async fn show(arguments: LocalArguments) -> Result<(), CommandError> {
     let state = arguments.state.open(None)?;
     let seed = fresh_seed()?;
+    let created = !state.identity().exists();
     let peer_id = state.identity_key(move || seed)?.peer_id().to_string();
     // The alias is coord's to give: the running agent knows it.
     let status = match ApiClient::new(&state)?.status().await {
@@ -24,17 +25,18 @@ pub(crate) async fn show(arguments: LocalArguments) -> Result<(), CommandError> 
             "coord": status.as_ref().map(|status| status.coord.as_str()),
             "registered": status.as_ref().is_some_and(|status| status.link.registered),
             "key_file": key_file,
+            "created": created,
         }));
     }
-    println!("peer id   {peer_id}");
-    match (&status, alias) {
-        (Some(status), Some(alias)) => println!("alias     {alias}  (at {})", status.coord),
-        (Some(status), None) => println!("alias     none yet  (at {})", status.coord),
+    output::line(format_args!("peer id   {peer_id}"))?;
+    output::line(match (&status, alias) {
+        (Some(status), Some(alias)) => format!("alias     {alias}  (at {})", status.coord),
+        (Some(status), None) => format!("alias     none yet  (at {})", status.coord),
         (None, _) => {
-            println!("alias     unknown: the agent is not running; start it with `p2claw run`")
+            "alias     unknown: the agent is not running; start it with `p2claw run`".to_owned()
         }
-    }
-    println!("key file  {}", key_file.display());
-    println!("\nWhoever has the key file has the address: keep a copy in a safe place.");
-    Ok(())
+    })?;
+    let age = if created { "  (made now)" } else { "" };
+    output::line(format_args!("key file  {}{age}", key_file.display()))?;
+    output::line("\nWhoever has the key file has the address: keep a copy in a safe place.")
 }

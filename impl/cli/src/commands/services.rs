@@ -1,10 +1,9 @@
 //! `coord` and `edge`: the services, each by itself.
 
-use std::net::SocketAddr;
+use std::{fmt::Display, net::SocketAddr, path::Path};
 
 use http::Uri;
 use p2claw_coord::RelayConfig;
-use p2claw_signaling::address::PublicAddress;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -16,68 +15,84 @@ use crate::{
 
 pub(crate) async fn coord(arguments: CoordArguments) -> Result<(), CommandError> {
     let shutdown = exit::on_signal()?;
-    let public = read_public_url(&arguments.public_url)?;
     let relay = match &arguments.relay_secret_file {
         None => None,
-        Some(path) => {
-            let secret = std::fs::read_to_string(path)
-                .map_err(|error| format!("read the relay's secret {}: {error}", path.display()))?;
-            let secret = secret.trim().as_bytes().to_vec();
-            if secret.is_empty() {
-                return Err(
-                    format!("read the relay's secret {}: it is empty", path.display()).into(),
-                );
-            }
-            Some(RelayConfig {
-                urls: arguments.relay,
-                secret,
-            })
-        }
+        Some(path) => Some(RelayConfig {
+            urls: arguments.relay,
+            secret: read_secret(path)?,
+        }),
     };
     let listener = bind(arguments.listen, "--listen").await?;
     let address = listener.local_addr()?;
-    let mut config = p2claw_coord::Config::new(address.to_string(), public);
-    if !arguments.domain.is_empty() {
-        config.domains = arguments.domain;
-    } else if address.ip().is_loopback() || address.ip().is_unspecified() {
-        let port = address.port();
-        let local = ["localhost", "127.0.0.1", "[::1]"];
-        config
-            .domains
-            .extend(local.map(|host| format!("{host}:{port}")));
-    }
+    let mut config = p2claw_coord::Config::new(String::new(), arguments.public_url);
+    config.domains = if arguments.domain.is_empty() {
+        local_names(address)
+    } else {
+        arguments.domain
+    };
     config.database = arguments.database;
     config.stun = arguments.stun;
     config.relay = relay;
-    announce("coord", address, arguments.json)?;
-    Ok(p2claw_coord::run(listener, config, shutdown).await?)
+    let only_local = address.ip().is_unspecified() && config.domains == local_names(address);
+    let service = p2claw_coord::Service::prepare(config).await?;
+    announce("coord", address, arguments.json);
+    if only_local {
+        output::note(
+            "agents on other machines need --domain HOST:PORT, the address that they use for this \
+             service",
+        );
+    }
+    service.serve(listener, shutdown).await;
+    Ok(())
+}
+
+fn read_secret(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let bad =
+        |reason: &dyn Display| format!("read the relay's secret {}: {reason}", path.display());
+    let secret = std::fs::read_to_string(path).map_err(|error| bad(&error))?;
+    match secret.trim() {
+        "" => Err(bad(&"it is empty").into()),
+        secret => Ok(secret.as_bytes().to_vec()),
+    }
+}
+
+/// The names that programs on this machine have for a service at `address`.
+fn local_names(address: SocketAddr) -> Vec<String> {
+    let port = address.port();
+    let ip = address.ip();
+    let own = (!ip.is_unspecified()).then(|| address.to_string());
+    let local = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{port}"));
+    let local = local
+        .into_iter()
+        .filter(|_| ip.is_loopback() || ip.is_unspecified());
+    own.into_iter().chain(local).collect()
 }
 
 pub(crate) async fn edge(arguments: EdgeArguments) -> Result<(), CommandError> {
     let shutdown = exit::on_signal()?;
-    let coord: Uri = arguments.coord.parse().map_err(|_| {
-        format!(
-            "use --coord {}: give a URL such as http://127.0.0.1:8788",
-            arguments.coord
-        )
-    })?;
+    let coord: Uri = arguments
+        .coord
+        .parse()
+        .map_err(|error| format!("use --coord {}: {error}", arguments.coord))?;
     let mut config = p2claw_edge::Config::new(coord, arguments.parent);
     config.tls = arguments
         .tls_cert
         .zip(arguments.tls_key)
         .map(|(certificate, key)| p2claw_edge::TlsFiles { certificate, key });
+    let service = p2claw_edge::Service::prepare(config)?;
     let listener = bind(arguments.listen, "--listen").await?;
-    announce("edge", listener.local_addr()?, arguments.json)?;
-    Ok(p2claw_edge::run(listener, config, shutdown).await?)
+    announce("edge", listener.local_addr()?, arguments.json);
+    service.serve(listener, shutdown).await;
+    Ok(())
 }
 
-fn announce(service: &str, address: SocketAddr, json: bool) -> Result<(), CommandError> {
-    if json {
+/// Says that a service is ready; from here on it answers.
+fn announce(service: &str, address: SocketAddr, json: bool) {
+    output::announce(if json {
         output::json(&json!({ "service": service, "listening": address.to_string() }))
     } else {
-        println!("{service} listens on {address}");
-        Ok(())
-    }
+        output::line(format_args!("{service} listens on {address}"))
+    });
 }
 
 /// Binds, and says what to do where that fails.
@@ -101,62 +116,4 @@ pub(crate) async fn bind(address: SocketAddr, option: &str) -> Result<TcpListene
         };
         format!("listen on {address}: {error}{hint}").into()
     })
-}
-
-/// `http(s)://host[:port]`.
-fn read_public_url(url: &str) -> Result<PublicAddress, CommandError> {
-    let bad = |reason: &str| {
-        format!("use --public-url {url}: {reason}; give one such as https://example.net")
-    };
-    let uri: Uri = url.parse().map_err(|_| bad("this is no URL"))?;
-    let scheme = uri
-        .scheme_str()
-        .filter(|scheme| matches!(*scheme, "http" | "https"));
-    let scheme = scheme.ok_or_else(|| bad("it is neither http nor https"))?;
-    let host = uri.host().ok_or_else(|| bad("it has no host"))?;
-    if host.parse::<std::net::IpAddr>().is_ok() || host.starts_with('[') {
-        return Err(bad("an app's name cannot stand before an IP address").into());
-    }
-    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err(bad("it has a path").into());
-    }
-    Ok(PublicAddress {
-        scheme: scheme.to_owned(),
-        parent: host.to_ascii_lowercase(),
-        port: uri.port_u16(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::read_public_url;
-
-    #[test]
-    fn public_urls_are_read_or_refused() {
-        let read = |url: &str| {
-            read_public_url(url)
-                .ok()
-                .map(|a| (a.scheme, a.parent, a.port))
-        };
-        let expected =
-            |scheme: &str, parent: &str, port| Some((scheme.to_owned(), parent.to_owned(), port));
-        assert_eq!(
-            read("https://Example.net"),
-            expected("https", "example.net", None)
-        );
-        assert_eq!(
-            read("http://localhost:8787/"),
-            expected("http", "localhost", Some(8787))
-        );
-        for bad in [
-            "",
-            "example.net",
-            "ftp://x",
-            "http://127.0.0.1:1",
-            "https://a.b/c",
-            "http://[::1]",
-        ] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-    }
 }

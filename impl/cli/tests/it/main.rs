@@ -1,0 +1,230 @@
+//! The command as a program meets it: standard output, standard error, exit code.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, Read as _},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_p2claw");
+
+/// A command of a user who has nothing yet.
+fn p2claw(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .stdin(Stdio::null());
+    command
+}
+
+fn home() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn run(arguments: &[&str]) -> Output {
+    p2claw(home().path(), arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A service that is stopped at the end.
+struct Service(Child);
+
+impl Service {
+    fn start(mut command: Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    /// Ends it as Ctrl-C does; its exit code.
+    fn interrupt(&mut self) -> Option<i32> {
+        let id = self.0.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+        assert!(sent.success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn wrong_values_name_their_option_and_start_nothing() {
+    let cases: [(&[&str], &str); 12] = [
+        (&["expose", "www", "80"], "reserved"),
+        (&["expose", "recipes", "70000"], "65535"),
+        (&["expose", "recipes", "192.0.2.1:80"], "this machine"),
+        (&["demo", "--port", "abc"], "--port"),
+        (&["edge", "--listen", "example.net:80"], "--listen"),
+        (&["edge", "--parent", "*.example.net"], "--parent"),
+        (&["edge", "--coord", "http://127.0.0.1:1/path"], "--coord"),
+        (&["coord", "--domain", "http://foo"], "--domain"),
+        (&["coord", "--stun", "garbage"], "--stun"),
+        (
+            &["coord", "--public-url", "http://127.0.0.1"],
+            "--public-url",
+        ),
+        (&["coord", "--relay-secret-file", "x"], "--relay"),
+        (&["run", "--coord", "garbage"], "--coord"),
+    ];
+    for (arguments, word) in cases {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains(word), "{arguments:?}: {said}");
+    }
+}
+
+/// Whoever waits for the line that says "ready" is not told so by a service that then fails.
+#[test]
+fn services_that_cannot_start_say_so_instead_of_ready() {
+    let folder = home();
+    let damaged = folder.path().join("coord.redb");
+    std::fs::write(&damaged, "no database").unwrap();
+    let damaged = damaged.to_str().unwrap();
+    let cases: [&[&str]; 4] = [
+        &[
+            "edge",
+            "--listen",
+            "0",
+            "--tls-cert",
+            "/none",
+            "--tls-key",
+            "/none",
+        ],
+        &["edge", "--listen", "0", "--coord", "https://example.net"],
+        &["coord", "--listen", "0", "--database", "/none/coord.redb"],
+        &["coord", "--listen", "0", "--database", damaged],
+    ];
+    for arguments in cases {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let said = text(&output.stderr);
+        assert!(
+            said.starts_with("p2claw: failed to "),
+            "{arguments:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn looking_for_an_agent_makes_no_folder() {
+    let home = home();
+    let state = home.path().join("typo");
+    for command in [&["routes"][..], &["expose", "a", "80"], &["unexpose", "a"]] {
+        let arguments = [command, &["--state-dir", state.to_str().unwrap()]].concat();
+        let output = p2claw(home.path(), &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("p2claw run"));
+        assert!(!state.exists());
+    }
+}
+
+#[test]
+fn state_folders_that_cannot_be_used_are_explained() {
+    let home = home();
+    let long = home.path().join("a".repeat(120));
+    let file = home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for (folder, word) in [(&long, "shorter"), (&file, "is a file")] {
+        let arguments = ["identity", "--state-dir", folder.to_str().unwrap()];
+        let output = p2claw(home.path(), &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let home = home();
+    let mut child = p2claw(home.path(), &["identity"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = p2claw(home.path(), &["identity"])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("print the result"));
+}
+
+/// A demo whose first line nobody reads serves all the same; its agent is there, and it ends
+/// cleanly.
+#[test]
+fn a_demo_goes_on_without_a_reader() {
+    let home = home();
+    let state = home.path().join("state");
+    let state = state.to_str().unwrap();
+    let mut command = p2claw(
+        home.path(),
+        &["demo", "--json", "--port", "0", "--state-dir", state],
+    );
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut demo = Service::start(command);
+    let mut line = String::new();
+    let mut reader = BufReader::new(demo.0.stdout.take().unwrap());
+    reader.read_line(&mut line).unwrap();
+    drop(reader);
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let mut names: Vec<_> = ready.as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    assert_eq!(names, ["alias", "app", "peer_id", "upstream", "url"]);
+
+    let exposed = p2claw(home.path(), &["expose", "mine", "1", "--state-dir", state])
+        .output()
+        .unwrap();
+    assert_eq!(exposed.status.code(), Some(0));
+    assert!(text(&exposed.stdout).starts_with("http://mine-"));
+    assert!(text(&exposed.stderr).contains("nothing listens"));
+    assert_eq!(demo.interrupt(), Some(0));
+    let mut log = String::new();
+    let mut stderr = demo.0.stderr.take().unwrap();
+    stderr.read_to_string(&mut log).unwrap();
+    assert!(!log.contains('\u{1b}'), "no colours in a file: {log}");
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// Without a coord an app is exposed, but the exit code says that it cannot be reached yet.
+#[test]
+fn an_app_without_coord_is_exposed_but_not_reachable() {
+    let home = home();
+    let state = home.path().join("state");
+    let state = state.to_str().unwrap();
+    // Port 1 refuses at once.
+    let arguments = ["run", "--coord", "http://127.0.0.1:1", "--state-dir", state];
+    let mut command = p2claw(home.path(), &arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut agent = Service::start(command);
+    let mut lines = BufReader::new(agent.0.stderr.take().unwrap()).lines();
+    let said = lines.find_map(|line| line.ok().filter(|line| line.starts_with("p2claw:")));
+    let said = said.unwrap();
+    assert!(said.contains("127.0.0.1:1"), "{said}");
+    assert!(said.contains("refused"), "{said}");
+    let exposed = p2claw(home.path(), &["expose", "mine", "1", "--state-dir", state])
+        .output()
+        .unwrap();
+    assert_eq!(exposed.status.code(), Some(3));
+    assert!(exposed.stdout.is_empty());
+    assert!(text(&exposed.stderr).contains("not reachable yet"));
+    assert_eq!(agent.interrupt(), Some(0));
+}
