@@ -10,7 +10,8 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const root = dirname(fileURLToPath(import.meta.url));
-const BASE = "/.well-known/p2claw/v1/";
+/** Where the edge serves the files; the path itself is written once, in the sources. */
+const BASE = `${/"(\/[^"]+)"/.exec(readFileSync(join(root, "src/port/paths.ts"), "utf8"))[1]}v1/`;
 /** Compressed bytes a first visit may cost in all (DESIGN.md, "Browser client"). */
 const BUDGET = 50 * 1024;
 
@@ -54,6 +55,7 @@ async function buildAll() {
 
   const html = source("shell.html")
     .replace(/<!--.*?-->\s*/gs, "")
+    .replaceAll("{{base}}", BASE)
     .replaceAll("{{css}}", BASE + cssPath)
     .replaceAll("{{shell}}", BASE + shellPath)
     .replaceAll("{{tunnel}}", BASE + tunnelPath);

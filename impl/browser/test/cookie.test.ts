@@ -8,7 +8,7 @@ const HOUR = 3_600_000;
 
 test("attributes", () => {
   assert.deepEqual(parseSetCookie("a = b=c ; Path=/x; HttpOnly; Secure; Max-Age=60; SameSite=Lax", now), {
-    name: "a", value: "b=c", expires: now + 60_000, path: "/x", domain: undefined, secure: true, httpOnly: true,
+    name: "a", value: "b=c", expires: now + 60_000, path: "/x", domain: undefined, secure: true, httpOnly: true, sameSite: "lax",
   });
   assert.equal(parseSetCookie("a=b; max-age=0", now)?.expires, 0);
   assert.equal(parseSetCookie("a=b; expires=Thu, 01 Jan 1970 00:00:00 GMT", now)?.expires, 0);
@@ -35,15 +35,15 @@ test("a jar keeps, orders, hides and forgets", () => {
   jar.set("b=2; path=/", "/x/y", now + 1, false);
   jar.set("c=3; path=/x; httponly", "/", now + 2, false);
   jar.set("d=4; path=/; max-age=60", "/", now + 3, true);
-  assert.equal(jar.get("/x/z?q", now + 4, false), "a=1; c=3; b=2; d=4");
-  assert.equal(jar.get("/xy", now + 4, false), "b=2; d=4", "/x does not match /xy");
-  assert.equal(jar.get("/x/z", now + 4, true), "a=1; b=2; d=4");
+  assert.equal(jar.get("/x/z?q", now + 4, "all", false), "a=1; c=3; b=2; d=4");
+  assert.equal(jar.get("/xy", now + 4, "all", false), "b=2; d=4", "/x does not match /xy");
+  assert.equal(jar.get("/x/z", now + 4, "all", true), "a=1; b=2; d=4");
   assert.deepEqual(jar.set("c=9; path=/x", "/", now + 5, true), [], "scripts cannot replace what they cannot see");
   assert.deepEqual(jar.set("e=9; httponly", "/", now + 5, true), []);
   jar.set("b=5; path=/", "/", now + 6, true);
-  assert.equal(jar.get("/", now + 7, false), "b=5; d=4", "a change keeps its place");
+  assert.equal(jar.get("/", now + 7, "all", false), "b=5; d=4", "a change keeps its place");
   jar.set("b=; path=/; max-age=0", "/", now + 8, true);
-  assert.equal(jar.get("/", now + 61_000, false), "");
+  assert.equal(jar.get("/", now + 61_000, "all", false), "");
 });
 
 test("domains and prefixes", () => {
@@ -65,18 +65,40 @@ test("two copies agree in the end, in whatever order changes come", () => {
   const first = one.set("a=1; path=/", "/", now, false);
   const second = one.set("a=2; path=/", "/", now, false);
   const gone = one.set("b=1; path=/; max-age=0", "/", now, false);
-  two.merge(second);
-  two.merge(first);
-  two.merge(gone);
-  assert.equal(two.get("/", now + 1, false), "a=2");
-  assert.equal(one.get("/", now + 1, false), "a=2");
+  two.merge(second, now);
+  two.merge(first, now);
+  two.merge(gone, now);
+  assert.equal(two.get("/", now + 1, "all", false), "a=2");
+  assert.equal(one.get("/", now + 1, "all", false), "a=2");
 });
 
 test("a jar is bounded; session cookies end", () => {
   const jar = new Jar("h");
   for (let i = 0; i < 200; i++) jar.set(`c${i}=1; path=/`, "/", now + i, false);
-  const names = jar.get("/", now + 300, false).split("; ");
+  const names = jar.get("/", now + 300, "all", false).split("; ");
   assert.equal(names.length, 180);
   assert.ok(!names.includes("c0=1") && names.includes("c199=1"));
-  assert.equal(jar.get("/", now + 25 * HOUR, false), "");
+  assert.equal(jar.get("/", now + 25 * HOUR, "all", false), "");
+});
+
+test("SameSite holds a cookie back where another site sends a frame here", () => {
+  const jar = new Jar("h");
+  for (const line of ["s=1; SameSite=Strict", "l=1; SameSite=lax", "d=1", "u=1; SameSite=whatever", "n=1; SameSite=None; Secure"]) jar.set(line, "/", now, false);
+  assert.deepEqual(jar.set("x=1; SameSite=None", "/", now, false), [], "None needs Secure");
+  assert.equal(jar.get("/", now, "all", false), "s=1; l=1; d=1; u=1; n=1");
+  assert.equal(jar.get("/", now, "cross-site-safe", false), "l=1; d=1; u=1; n=1");
+  assert.equal(jar.get("/", now, "cross-site-unsafe", false), "n=1");
+  assert.equal(jar.get("/", now, "none", false), "");
+});
+
+test("a deleted cookie is remembered for a while, and then forgotten", () => {
+  const [jar, late] = [new Jar("h"), new Jar("h")];
+  const old = late.set("a=1; path=/", "/", now, false);
+  const gone = jar.set("a=1; path=/; max-age=0", "/", now + 1_000, false);
+  jar.merge(gone, now + 30_000);
+  jar.merge(old, now + 30_000);
+  assert.equal(jar.get("/", now + 30_000, "all", false), "", "an older record does not revive it");
+  jar.set("b=1; path=/", "/", now + HOUR, false);
+  jar.merge(old, now + HOUR);
+  assert.equal(jar.get("/", now + HOUR, "all", false), "a=1; b=1", "nothing is left of it");
 });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync, sign, webcrypto } from "node:crypto";
+import { webcrypto } from "node:crypto";
 import test from "node:test";
-import { PbfWriter } from "pbf";
 import { parseHost, parseHostLabel } from "../src/identity/host-label.ts";
 import { decodePeerId, encodePeerId } from "../src/identity/peer-id.ts";
 import { sdpFingerprint } from "../src/identity/sdp.ts";
 import { type Verdict, checkAnswer } from "../src/identity/statement.ts";
 import { pinFromFragment } from "../src/shell/pins.ts";
+import { type Statement, encodeStatement, fingerprint, line, peerId, sdp, signed } from "./agent-statement.ts";
 
 const subtle = webcrypto.subtle as unknown as SubtleCrypto;
 
@@ -47,10 +47,6 @@ test("host labels", () => {
   assert.deepEqual(parseHost("app-acme.localhost:8443"), { app: "app", alias: "acme" });
 });
 
-const fingerprint = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
-const line = (byte: number, hash = "sha-256"): string => `a=fingerprint:${hash} ${Array.from({ length: 32 }, () => byte.toString(16).padStart(2, "0").toUpperCase()).join(":")}\r\n`;
-const sdp = (...lines: string[]): string => `v=0\r\n${lines.join("")}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n`;
-
 test("fingerprints of descriptions", () => {
   assert.deepEqual(sdpFingerprint(sdp(line(7))), fingerprint(7));
   assert.deepEqual(sdpFingerprint(sdp(line(7), line(7).toLowerCase())), fingerprint(7));
@@ -61,40 +57,8 @@ test("fingerprints of descriptions", () => {
   assert.equal(sdpFingerprint(sdp("a=fingerprint:sha-256 01:02\r\n")), undefined);
 });
 
-interface Statement {
-  version: number;
-  alias: string;
-  app: string;
-  nonce: Uint8Array;
-  visitor: Uint8Array;
-  agent: Uint8Array;
-  expires: number;
-}
-
 const now = 1_800_000_000_000;
-const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-const rawKey = Uint8Array.from(publicKey.export({ format: "der", type: "spki" }).subarray(-32));
-const peerId = encodePeerId(rawKey);
 const honest: Statement = { version: 1, alias: "acme", app: "recipes", nonce: fingerprint(9), visitor: fingerprint(1), agent: fingerprint(2), expires: now + 50_000 };
-
-function encodeStatement(statement: Statement, key: Uint8Array = rawKey): Uint8Array<ArrayBuffer> {
-  const writer = new PbfWriter();
-  writer.writeVarintField(1, statement.version);
-  writer.writeBytesField(2, new Uint8Array(16));
-  writer.writeStringField(3, statement.alias);
-  writer.writeBytesField(4, statement.nonce);
-  writer.writeBytesField(5, statement.visitor);
-  writer.writeBytesField(6, statement.agent);
-  writer.writeVarintField(7, statement.expires);
-  writer.writeBytesField(8, key);
-  writer.writeStringField(9, statement.app);
-  writer.writeVarintField(99, 5);
-  return writer.finish().slice();
-}
-
-function signed(bytes: Uint8Array, context = "p2claw/v1 visit"): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(sign(null, Buffer.concat([Buffer.from(context), Buffer.of(0), bytes]), privateKey));
-}
 
 async function check(change: Partial<Statement> = {}, options: { pins?: string[]; answer?: string; context?: string; bytes?: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>; signature?: (s: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>; key?: Uint8Array } = {}): Promise<Verdict> {
   const bytes = encodeStatement({ ...honest, ...change }, options.key);

@@ -4,13 +4,16 @@ import { amendCsp } from "../src/sw/csp.ts";
 import type { FieldText } from "../src/port/messages.ts";
 import { HtmlInjector, declaredCharset } from "../src/sw/html.ts";
 import { keepsDocument } from "../src/sw/navigation.ts";
-import { type RequestView, requestFields, requestTarget } from "../src/sw/request.ts";
+import { Abandoned } from "../src/sw/abandoned.ts";
+import { type RequestView, cookieScope, requestFields, requestSite, requestTarget } from "../src/sw/request.ts";
 
 const environment = { origin: "https://app-acme.example", userAgent: "Browser/1", languages: ["de-DE", "de", "en"] };
 const view = (change: Partial<RequestView> = {}): RequestView => ({
   method: "GET", url: "https://app-acme.example/a", headers: [], referrer: "", mode: "cors", destination: "", cache: "default", ...change,
 });
-const fieldsOf = (change: Partial<RequestView> = {}, length?: number): Record<string, string> => Object.fromEntries(requestFields(view(change), environment, length));
+const siteOf = (change: Partial<RequestView>, byApp = false): string => requestSite(view(change), environment.origin, byApp);
+const fieldsOf = (change: Partial<RequestView> = {}, length?: number): Record<string, string> =>
+  Object.fromEntries(requestFields(view(change), environment, requestSite(view(change), environment.origin, false), length));
 
 test("a plain fetch", () => {
   assert.deepEqual(fieldsOf({ headers: [["X-Own", "1"]], referrer: "https://app-acme.example/page?x" }), {
@@ -43,6 +46,55 @@ test("origin goes with everything but GET and HEAD", () => {
   assert.equal(fieldsOf({ referrer: "about:client" })["referer"], undefined);
 });
 
+// BRO-015
+test("a frame that another site sends here says so", () => {
+  const navigation = { mode: "navigate", destination: "iframe" };
+  const [own, foreign] = [environment.origin, "https://evil.example"];
+  const cases: [Partial<RequestView>, string, string | undefined][] = [
+    [{ method: "POST", headers: [["origin", foreign]], referrer: `${foreign}/` }, "cross-site", foreign],
+    [{ method: "POST", headers: [["origin", own]], referrer: `${own}/form` }, "same-origin", own],
+    [{ method: "POST", headers: [["origin", "null"]] }, "cross-site", "null"],
+    [{ method: "POST", referrer: `${own}/form` }, "same-origin", own],
+    [{ method: "POST", referrer: `${foreign}/` }, "cross-site", "null"],
+    [{ method: "POST" }, "cross-site", "null"],
+    [{ method: "POST", referrer: `${own}.evil.example/` }, "cross-site", "null"],
+    [{ referrer: `${own}.evil.example/` }, "cross-site", undefined],
+    [{ referrer: `${foreign}/` }, "cross-site", undefined],
+    [{ referrer: `${own}/page` }, "same-origin", undefined],
+    [{ referrer: "about:client" }, "none", undefined],
+    [{}, "none", undefined],
+  ];
+  for (const [change, site, origin] of cases) {
+    const fields = fieldsOf({ ...navigation, ...change });
+    assert.deepEqual([fields["sec-fetch-site"], fields["origin"]], [site, origin], JSON.stringify(change));
+  }
+  assert.equal(siteOf({ ...navigation, method: "POST", headers: [["origin", "null"]] }, true), "same-origin", "the app's page says that it is its own");
+  assert.equal(siteOf({ method: "POST", referrer: "" }), "same-origin", "parts of a page");
+});
+
+test("cookies go as far as SameSite lets them", () => {
+  const [get, post] = [{ method: "GET", credentials: "include" }, { method: "POST", credentials: "same-origin" }];
+  assert.equal(cookieScope(get, "same-origin"), "all");
+  assert.equal(cookieScope(get, "none"), "all");
+  assert.equal(cookieScope(get, "cross-site"), "cross-site-safe");
+  assert.equal(cookieScope(post, "cross-site"), "cross-site-unsafe");
+  assert.equal(cookieScope({ ...post, credentials: "omit" }, "cross-site"), "none");
+});
+
+test("an aborted request is found by its token, whichever comes first", () => {
+  const abandoned = new Abandoned();
+  const aborted: string[] = [];
+  const watch = (url: string): (() => void) => abandoned.watch(url, () => aborted.push(url));
+  const forget = watch("https://a.example/x#p2claw-1");
+  watch("https://a.example/y#own");
+  abandoned.abandon("1");
+  abandoned.abandon("2");
+  watch("https://a.example/z#p2claw-2");
+  forget();
+  abandoned.abandon("1");
+  assert.deepEqual(aborted, ["https://a.example/x#p2claw-1", "https://a.example/z#p2claw-2"]);
+});
+
 test("navigations look like those of a tab", () => {
   const fields = fieldsOf({ mode: "navigate", destination: "iframe" });
   assert.deepEqual([fields["sec-fetch-dest"], fields["sec-fetch-mode"], fields["sec-fetch-site"]], ["document", "navigate", "none"]);
@@ -61,6 +113,7 @@ test("targets are in origin-form", () => {
   assert.equal(requestTarget("https://a.example//b"), "//b");
 });
 
+// BRO-012
 test("policies", () => {
   const cases: [string, string][] = [
     ["default-src 'self'", "default-src 'self'; script-src 'self' 'sha256-H'"],
@@ -73,10 +126,14 @@ test("policies", () => {
     ["script-src 'strict-dynamic' 'nonce-x'", "script-src 'strict-dynamic' 'nonce-x' 'sha256-H'"],
     ["default-src 'unsafe-inline'", "default-src 'unsafe-inline'"],
     ["img-src *", "img-src *"],
-    ["frame-ancestors 'none'", ""],
-    ["FRAME-ANCESTORS 'none'; Script-Src 'self'", "script-src 'self' 'sha256-H'"],
+    ["frame-ancestors 'none'", "frame-ancestors 'self'"],
+    ["frame-ancestors", "frame-ancestors 'self'"],
+    ["frame-ancestors a.example https://b.example", "frame-ancestors a.example https://b.example 'self'"],
+    ["frame-ancestors 'SELF' a.example", "frame-ancestors 'SELF' a.example"],
+    ["frame-ancestors *", "frame-ancestors *"],
+    ["FRAME-ANCESTORS 'none'; Script-Src 'self'", "frame-ancestors 'self'; script-src 'self' 'sha256-H'"],
     ["script-src a; script-src b", "script-src a 'sha256-H'"],
-    ["script-src a, default-src b;frame-ancestors c", "script-src a 'sha256-H', default-src b; script-src b 'sha256-H'"],
+    ["script-src a, default-src b;frame-ancestors c", "script-src a 'sha256-H', default-src b; frame-ancestors c 'self'; script-src b 'sha256-H'"],
     [" ; ;", ""],
   ];
   for (const [before, after] of cases) assert.equal(amendCsp(before, "H"), after, before);

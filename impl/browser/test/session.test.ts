@@ -277,6 +277,7 @@ test("what breaks the protocol", () => {
     ["even stream", ErrorCode.PROTOCOL, (pair) => pair.respond(2, 200)],
     ["stream 0", ErrorCode.PROTOCOL, (pair) => pair.send(F.DATA, 0, text("x"))],
     ["REQUEST from the agent", ErrorCode.PROTOCOL, (pair) => pair.send(F.REQUEST, 2)],
+    ["PONG damaged", ErrorCode.PROTOCOL, (pair) => pair.send(F.PONG, 0, text("\x08"))],
     ["PING on a stream", ErrorCode.PROTOCOL, (pair) => pair.send(F.PING, 1)],
     ["DATA before RESPONSE", ErrorCode.PROTOCOL, (pair) => pair.send(F.DATA, 1, text("x"))],
     ["empty DATA", ErrorCode.PROTOCOL, (pair) => (pair.respond(1, 200), pair.send(F.DATA, 1))],
@@ -310,6 +311,33 @@ test("a response that breaks the rules of fields fails alone", () => {
     assert.deepEqual(pair.types().slice(-1), [F.STOP]);
     assert.equal(pair.closed(), undefined);
   }
+});
+
+test("a response that breaks the rules and is over needs no STOP, and its stream is gone", () => {
+  const pair = new Pair();
+  pair.hello();
+  const cases: [(stream: number) => void, number[]][] = [
+    [(stream) => pair.respond(stream, 700, [], true), []],
+    [(stream) => pair.respond(stream, 103, [], true), []],
+    [(stream) => pair.respond(stream, 200, [field("content-length", "x")], true), []],
+    [(stream) => pair.respond(stream, 200, [field("content-length", "5")], true), []],
+    [(stream) => (pair.respond(stream, 200, [field("content-length", "1")]), pair.send(F.DATA_END, stream, text("ab"))), []],
+    [(stream) => (pair.respond(stream, 200), pair.send(F.TRAILERS, stream, msg.encodeTrailers({ fields: [field("host", "x")] }))), []],
+    [(stream) => pair.respond(stream, 700), [F.STOP]],
+  ];
+  for (const [act, answers] of cases) {
+    for (let i = 0; i < 101 && answers.length === 0; i++) act(pair.get());
+    const stream = pair.get();
+    pair.seen.length = 0;
+    act(stream);
+    assert.deepEqual(pair.types(), answers);
+    assert.equal(pair.events.at(-1)?.kind, "failed");
+    assert.ok(pair.session.canOpen);
+  }
+  const post = pair.post();
+  pair.seen.length = 0;
+  pair.respond(post, 700, [], true);
+  assert.deepEqual(pair.types(), [F.RESET], "its own half is still open");
 });
 
 test("a request that breaks the rules is not sent", () => {
@@ -349,6 +377,22 @@ test("a flood of PINGs is not answered without end", () => {
   for (let i = 0; i < 1_100; i++) pair.session.receive(0, Uint8Array.of(F.PING, 0, 8, 1), pair.now);
   pair.run();
   assert.equal(pair.closed()?.code, ErrorCode.EXCESSIVE_LOAD);
+  const last = pair.seen.at(-1);
+  assert.equal(last?.type, F.GOAWAY, "the peer is told (SES-072)");
+  assert.equal(msg.decodeGoAway(last?.payload ?? text("")).code, ErrorCode.EXCESSIVE_LOAD);
+  assert.equal(pair.kinds().filter((kind) => kind === "closed").length, 1);
+});
+
+// SES-004
+test("a frame of an unknown type may overtake HELLO on another lane", () => {
+  const pair = new Pair({ lanes: 2 });
+  pair.send(0x40, 0, text("grease"), 1);
+  assert.equal(pair.closed(), undefined);
+  pair.send(F.PING, 0, text(""), 1);
+  assert.equal(pair.closed()?.code, ErrorCode.PROTOCOL);
+  const first = new Pair({ lanes: 2 });
+  first.send(0x40, 0);
+  assert.equal(first.closed()?.code, ErrorCode.PROTOCOL);
 });
 
 test("no more streams than the agent bears", () => {

@@ -18,6 +18,8 @@ const honest = (answer) => answer;
 export class Liar {
   /** Answers as the agent gave them, oldest first. */
   recorded = [];
+  /** Streams of visits that are open. */
+  streams = 0;
   /** What is done to each answer before the visitor gets it. */
   lie = honest;
 
@@ -49,6 +51,8 @@ export class Liar {
   }
 
   #rewrite(answer, response) {
+    this.streams += 1;
+    response.on("close", () => (this.streams -= 1));
     const messages = new Delimited();
     answer.on("data", (chunk) => {
       for (const message of messages.push(chunk)) response.write(delimited(this.#event(message)));

@@ -7,13 +7,18 @@ import { until } from "../harness/poll.mjs";
 
 const demo = shared(() => startDemo());
 
-/** An event or chunk counts as prompt when it is in the page this soon after the server wrote it. */
+/** On an idle machine an event or chunk is in the page this soon after the server wrote it. */
 const PROMPT_MS = 50;
+/** A machine that is busy with something else gets another chance. */
+const ROUNDS = 3;
 
-function median(numbers) {
+/** The value that `share` of the numbers do not exceed. */
+function percentile(numbers, share) {
   const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
+  return sorted[Math.ceil(sorted.length * share) - 1];
 }
+
+const median = (numbers) => percentile(numbers, 0.5);
 
 function text(frame, selector) {
   return frame.evaluate((wanted) => document.querySelector(wanted)?.textContent, selector);
@@ -126,33 +131,37 @@ scenario("a card pinned up by one visitor appears at another", async (scene) => 
   }
 });
 
+/** Runs in the page: 40 events of the board's stream, each with the times of its write and arrival. */
+function ticks() {
+  return new Promise((resolve, reject) => {
+    const seen = [];
+    const source = new EventSource("/api/events?every=100");
+    source.addEventListener("tick", (event) => {
+      seen.push({ written: JSON.parse(event.data).at, arrived: Date.now() });
+      if (seen.length < 40) return;
+      source.close();
+      resolve(seen);
+    });
+    source.addEventListener("error", () => reject(new Error("the stream broke")));
+  });
+}
+
 // BRO-007
-scenario("server-sent events arrive one by one, each within 50 ms of its write", async (scene) => {
+scenario("server-sent events arrive one by one, nine of ten within 50 ms of their write", async (scene) => {
   const app = await (await scene.visit(demo.it.url)).app();
-  const events = await app.evaluate(
-    () =>
-      new Promise((resolve, reject) => {
-        const seen = [];
-        const source = new EventSource("/api/events?every=100");
-        source.addEventListener("tick", (event) => {
-          seen.push({ written: JSON.parse(event.data).at, arrived: Date.now() });
-          if (seen.length < 40) return;
-          source.close();
-          resolve(seen);
-        });
-        source.addEventListener("error", () => reject(new Error("the stream broke")));
-      }),
-  );
-  // The first few share the processor with the page's own start.
-  const delays = events.slice(5).map(({ written, arrived }) => arrived - written);
-  const prompt = delays.filter((delay) => delay <= PROMPT_MS).length;
-  scene.note(`delay of ${delays.length} events: median ${median(delays)} ms, largest ${Math.max(...delays)} ms`);
-  assert.ok(median(delays) <= PROMPT_MS, `median delay ${median(delays)} ms`);
-  assert.ok(prompt >= 20, `${prompt} of ${delays.length} events came within ${PROMPT_MS} ms: ${delays}`);
-  const gaps = events.slice(1).map(({ arrived }, index) => arrived - events[index].arrived);
-  const apart = gaps.filter((gap) => gap >= 40).length;
-  assert.ok(apart >= gaps.length * 0.7, `events come one by one, not in batches: gaps of ${gaps} ms`);
-});
+  for (let round = 1; ; round++) {
+    const events = await app.evaluate(ticks);
+    const gaps = events.slice(1).map(({ arrived }, index) => arrived - events[index].arrived);
+    const apart = gaps.filter((gap) => gap >= 40).length;
+    assert.ok(apart >= gaps.length * 0.7, `events come one by one, not in batches: gaps of ${gaps} ms`);
+    // The first few share the processor with the page's own start.
+    const delays = events.slice(5).map(({ written, arrived }) => arrived - written);
+    const [half, most] = [median(delays), percentile(delays, 0.9)];
+    scene.note(`delay of ${delays.length} events: median ${half} ms, 90th percentile ${most} ms, largest ${Math.max(...delays)} ms`);
+    if (half <= PROMPT_MS && most <= PROMPT_MS) return;
+    assert.ok(round < ROUNDS, `in ${ROUNDS} rounds the median (${half} ms) or the 90th percentile (${most} ms) was above ${PROMPT_MS} ms; the last delays: ${delays} ms`);
+  }
+}, { timeout: 90_000 });
 
 // BRO-007
 scenario("a streamed answer is read chunk by chunk, as it is written", async (scene) => {
@@ -239,11 +248,16 @@ scenario("a link to nothing leaves the page, its address and its history as they
   await (await visit.app()).click("nav a[href='/about']");
   await visit.at("/about");
   const app = await visit.app("#step");
+  await visit.page.evaluate(() => {
+    window.passed = [];
+    navigation.addEventListener("currententrychange", () => window.passed.push(location.pathname));
+  });
   await app.evaluate(() => {
     window.same = true;
     location.href = "/status/204";
   });
-  await until("the address to change", () => visit.page.evaluate(() => location.pathname === "/status/204"));
+  // The bar goes ahead, and comes back.
+  await until("the address to come back", async () => (await visit.page.evaluate(() => window.passed.join())) === "/status/204,/about");
   await visit.at("/about");
   assert.ok(await app.evaluate(() => window.same), "the document is the same");
   await visit.back();

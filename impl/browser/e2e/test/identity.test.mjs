@@ -18,7 +18,11 @@ const pieces = shared(async () => {
     liar.stop();
     await upstream.stop();
   };
-  return { url: running.url, peerId: running.peerId, stop };
+  const restartAgent = async () => {
+    await running.agent.stop();
+    running.startAgent();
+  };
+  return { url: running.url, peerId: running.peerId, restartAgent, stop };
 });
 
 /** Opens the app while coord is honest; returns the visitor, who now has the agent's key pinned. */
@@ -93,7 +97,10 @@ scenario("another key is refused at the first visit when the link names the righ
 // IDN-019
 scenario("a link that names another key is refused although coord is honest", async (scene) => {
   const other = "y".repeat(52);
-  await refused(await scene.visitor(), honest, /./, `${pieces.it.url}#p=${other}`);
+  const visit = await refused(await scene.visitor(), honest, /pin/i, `${pieces.it.url}#p=${other}`);
+  const { text } = await visit.shell();
+  assert.match(text, /link/i);
+  assert.doesNotMatch(text, /delete/i, "a bad link is no reason to forget the machine");
 });
 
 // IDN-020, SEC-002
@@ -108,6 +115,40 @@ scenario("a key that nothing is known of is taken at the first visit, and from t
   await refused(visitor, honest, /pin/i);
 });
 
+// IDN-020
+for (const storage of ["with storage", "without storage"]) {
+  scenario(`another key is refused when the connection is made again (${storage})`, async (scene) => {
+    liar.lie = honest;
+    const visitor = await scene.visitor();
+    if (storage === "without storage") {
+      await visitor.context.addInitScript(() => {
+        IDBFactory.prototype.open = () => {
+          throw new DOMException("no storage here", "SecurityError");
+        };
+      });
+    }
+    const visit = await visitor.visit(pieces.it.url);
+    await visit.app("#hello");
+    liar.lie = signAnew();
+    await pieces.it.restartAgent();
+    const shell = await until("the visit to be refused", async () => {
+      const now = await visit.shell();
+      return now.state === "refused" && now;
+    }, { timeout: 50_000 });
+    assert.match(shell.reason, /pin/i);
+    liar.lie = honest;
+  }, { timeout: 90_000 });
+}
+
+// SIG-030
+scenario("signaling ends with its work", async (scene) => {
+  liar.lie = honest;
+  const visit = await scene.visit(pieces.it.url);
+  await visit.app("#hello");
+  await until("the visit's stream to be closed", () => liar.streams === 0, { timeout: 8_000 });
+  assert.equal((await visit.shell()).state, "open");
+});
+
 // IDN-017
 scenario("a signature that does not fit is refused", async (scene) => {
   await refused(await scene.visitor(), spoilSignature, /sign/i);
@@ -118,7 +159,9 @@ scenario("the session of a visitor who got in goes on while coord lies", async (
   const visit = await scene.visit(pieces.it.url);
   const app = await visit.app("#hello");
   liar.lie = swapFingerprint;
-  assert.equal(await app.evaluate(async () => (await fetch("/")).status), 200);
-  await until("the request at the app", () => upstream.requests.at(-1).url === "/");
+  const reached = () => upstream.requests.filter(({ url }) => url === "/while-coord-lies").length;
+  assert.equal(reached(), 0);
+  assert.equal(await app.evaluate(async () => (await fetch("/while-coord-lies")).status), 200);
+  assert.equal(reached(), 1);
   liar.lie = honest;
 });

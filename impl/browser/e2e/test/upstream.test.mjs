@@ -17,9 +17,10 @@ const BLOCK = Buffer.alloc(64 * 1024, "p2claw ");
 function misbehave(request, response) {
   const { pathname } = new URL(request.url, "http://upstream");
   switch (pathname) {
+    case "/unheard-of-coding":
     case "/endless": {
       endless.open += 1;
-      response.writeHead(200, { "content-type": "application/octet-stream" });
+      response.writeHead(200, pathname === "/endless" ? { "content-type": "application/octet-stream" } : { "content-type": "text/html", "content-encoding": "br" });
       const more = () => {
         do endless.written += BLOCK.length;
         while (!response.destroyed && response.write(BLOCK));
@@ -144,8 +145,53 @@ scenario("a download that the page aborts closes the upstream's connection", asy
   await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0);
 });
 
-// Before the response has begun Chromium does not tell a service worker of an abort, but of a
-// closed tab the tunnel hears by itself.
+for (const kind of ["fetch", "fetch of a Request", "XMLHttpRequest"]) {
+  // HTP-013
+  scenario(`a ${kind} that the page aborts before it is answered closes the upstream's connection`, async (scene) => {
+    const app = await (await scene.visit(demo.it.url)).app();
+    const before = endless.left;
+    await app.evaluate((how) => {
+      const controller = new AbortController();
+      window.stop = () => controller.abort();
+      if (how === "XMLHttpRequest") {
+        const request = new XMLHttpRequest();
+        request.open("GET", "silent");
+        window.outcome = new Promise((resolve) => request.addEventListener("abort", () => resolve("AbortError")));
+        window.stop = () => request.abort();
+        request.send();
+      } else {
+        const { signal } = controller;
+        const asked = how === "fetch" ? fetch("/silent", { signal }) : fetch(new Request("/silent", { signal }));
+        window.outcome = asked.then(() => "an answer", (error) => error.name);
+      }
+    }, kind);
+    await until("the request to be open", () => endless.open === 1);
+    await app.evaluate(() => window.stop());
+    assert.equal(await app.evaluate(() => window.outcome), "AbortError");
+    await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0, { timeout: 5_000 });
+    assert.equal(await app.evaluate(async () => (await fetch("/")).status), 200);
+  });
+}
+
+// HTP-013
+scenario("a page that never comes is given up for the next one", async (scene) => {
+  const visit = await scene.visit(demo.it.url);
+  const app = await visit.app("#hello");
+  const before = endless.left;
+  await app.evaluate(() => {
+    location.href = "/silent";
+  });
+  await until("the request to be open", () => endless.open === 1);
+  await app.evaluate(() => {
+    location.href = "/next";
+  });
+  await visit.at("/next");
+  await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0, { timeout: 5_000 });
+  await visit.back();
+  await visit.at("/");
+});
+
+// A closed tab tells nobody; the tunnel finds out.
 for (const target of ["/endless", "/silent"]) {
   // HTP-013
   scenario(`a visitor who closes the tab in the middle of ${target} closes the upstream's connection`, async (scene) => {
@@ -232,12 +278,39 @@ scenario("a page that the upstream hangs up on says so", async (scene) => {
   assert.equal(await navigationStatus(error), 502);
 });
 
+// BRO-004
+scenario("an answer that cannot be shown is said so once, and not asked for again", async (scene) => {
+  const began = upstream.requests.length;
+  const before = endless.left;
+  const visit = await (await scene.visitor()).newPage();
+  await visit.page.goto(`${demo.it.url}unheard-of-coding`, { waitUntil: "commit" });
+  await visit.settled();
+  const page = visit.page.frame({ name: "p2claw-app" });
+  await until("its words", async () => /cannot be shown/.test(await page.evaluate(() => document.body.innerText)));
+  await until("the upstream's connection to be closed", () => endless.left === before + 1);
+  // Four requests would follow within this time if it were asked for every second.
+  await visit.page.waitForTimeout(4_000);
+  assert.equal(upstream.requests.slice(began).filter(({ url }) => url === "/unheard-of-coding").length, 1);
+});
+
 // BRO-010
 scenario("compressed answers are decoded", async (scene) => {
   const visit = await scene.visit(`${demo.it.url}gzip-page`);
   const app = await visit.app("#zipped");
   assert.equal(await app.textContent("#zipped"), "Unzipped");
   assert.equal(await app.evaluate(async () => (await (await fetch("/gzip")).json()).long.length), 100_000);
+});
+
+// BRO-004
+scenario("a shell that lacks a part says so, and tries again when asked", async (scene) => {
+  const visit = await (await scene.visitor()).newPage();
+  await visit.page.route(/\/tunnel-[0-9a-f]+\.js$/, (route) => route.abort());
+  await visit.goto(demo.it.url, "failed");
+  assert.equal((await visit.shell()).reason, "NO_WORKER");
+  await visit.page.unroute(/\/tunnel-[0-9a-f]+\.js$/);
+  await visit.page.click("button");
+  await until("the app", async () => (await visit.shell()).state === "open");
+  await visit.app("#hello");
 });
 
 // HTP-010, SEC-004
@@ -286,17 +359,17 @@ scenario("addresses that lead nowhere say so", async (scene) => {
   const { host, hostname } = new URL(known);
   const nobody = known.replace(/known-.*\.localhost/, "known-nobody-nowhere-0000.localhost");
   const cases = [
-    ["an app that is not there", known.replace("known-", "unknown-")],
-    ["an alias that nobody has", nobody],
+    ["an app that is not there", known.replace("known-", "unknown-"), "NO_SUCH_APP"],
+    ["an alias that nobody has", nobody, "NO_SUCH_ALIAS"],
   ];
-  for (const [what, url] of cases) {
+  for (const [what, url, reason] of cases) {
     const visit = await (await scene.visitor()).newPage();
     await visit.page.goto(url, { waitUntil: "commit" });
     const shell = await until(`${what} to be refused`, async () => {
       const now = await visit.shell();
       return ["failed", "offline"].includes(now.state) && now;
     });
-    assert.ok(shell.reason, `${what}: there is a reason`);
+    assert.equal(shell.reason, reason, what);
     assert.ok(shell.text.trim().length > 30, `${what}: the page explains: ${shell.text}`);
   }
   const visitor = await scene.visitor();
@@ -314,9 +387,6 @@ scenario("an agent that is gone is offline, and the page recovers when it is bac
   const visit = await scene.visit(url, "offline");
   assert.match((await visit.shell()).text, /offline|not (connected|running|reachable|online)|asleep/i);
   pieces.it.startAgent();
-  await until("the address to work again", async () => {
-    const page = await (await scene.visitor()).newPage();
-    await page.page.goto(url, { waitUntil: "commit" });
-    return page.settled("open", 5_000);
-  }, { timeout: 30_000 });
-});
+  await until("the same tab to open", async () => (await visit.shell()).state === "open", { timeout: 50_000 });
+  await visit.app("#hello");
+}, { timeout: 90_000 });

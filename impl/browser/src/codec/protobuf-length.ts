@@ -1,7 +1,7 @@
 /** The length that stands before a message in a length-delimited stream: a protobuf varint. */
 
 /** Reads it at `offset`; `undefined` where the bytes end too early. */
-export function readVarint(bytes: Uint8Array, offset: number): { value: number; next: number } | undefined {
+export function readLength(bytes: Uint8Array, offset: number): { value: number; next: number } | undefined {
   let value = 0;
   for (let i = 0; i < 10; i++) {
     const byte = bytes[offset + i];

@@ -1,5 +1,5 @@
 /** The part of proto/p2claw/v1/signaling.proto that a visitor meets, under the same names. */
-import { readVarint } from "./protobuf-length.ts";
+import { readLength } from "./protobuf-length.ts";
 import * as pb from "./protobuf.ts";
 
 export interface IceServer {
@@ -151,7 +151,7 @@ export class VisitEventReader {
     const events: VisitEvent[] = [];
     let offset = 0;
     for (;;) {
-      const length = readVarint(joined, offset);
+      const length = readLength(joined, offset);
       if (length === undefined) break;
       if (length.value > MAX_EVENT_BYTES) throw new pb.MalformedMessage("an event of the visit is too long");
       const end = length.next + length.value;

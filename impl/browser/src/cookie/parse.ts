@@ -1,5 +1,7 @@
 /** Parsing of `Set-Cookie` and of cookie dates (RFC 6265bis section 5). */
 
+import type { SameSite } from "../port/messages.ts";
+
 /** What one `Set-Cookie` line, or one write to `document.cookie`, asks for. */
 export interface SetCookie {
   name: string;
@@ -10,6 +12,8 @@ export interface SetCookie {
   domain: string | undefined;
   secure: boolean;
   httpOnly: boolean;
+  /** `undefined` where nothing that is known was said. */
+  sameSite: SameSite | undefined;
 }
 
 /** Longest name and value together (RFC 6265bis section 5.6). */
@@ -17,6 +21,8 @@ const MAX_PAIR = 4_096;
 const MAX_ATTRIBUTE = 1_024;
 /** No cookie outlives this (RFC 6265bis section 5.5). */
 const MAX_AGE_MS = 400 * 24 * 3_600_000;
+
+const SAME_SITE: readonly SameSite[] = ["strict", "lax", "none"];
 
 // eslint-disable-next-line no-control-regex
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
@@ -30,7 +36,7 @@ export function parseSetCookie(line: string, now: number): SetCookie | undefined
   const value = (equals < 0 ? pair : pair.slice(equals + 1)).trim();
   if (name === "" && (value === "" || /^__(secure|host)-/i.test(value))) return undefined;
   if (name.length + value.length > MAX_PAIR) return undefined;
-  const cookie: SetCookie = { name, value, expires: null, path: undefined, domain: undefined, secure: false, httpOnly: false };
+  const cookie: SetCookie = { name, value, expires: null, path: undefined, domain: undefined, secure: false, httpOnly: false, sameSite: undefined };
   let maxAge: number | undefined;
   let date: number | undefined;
   for (const attribute of attributes) {
@@ -44,6 +50,7 @@ export function parseSetCookie(line: string, now: number): SetCookie | undefined
     else if (key === "path") cookie.path = text.startsWith("/") ? text : undefined;
     else if (key === "secure") cookie.secure = true;
     else if (key === "httponly") cookie.httpOnly = true;
+    else if (key === "samesite") cookie.sameSite = SAME_SITE.find((one) => one === text.toLowerCase());
   }
   if (maxAge !== undefined) cookie.expires = maxAge <= 0 ? 0 : now + maxAge * 1_000;
   else if (date !== undefined) cookie.expires = date;

@@ -3,7 +3,7 @@
  * BroadcastChannel those of other tabs, and IndexedDB for later visits.
  */
 import { deleteRow, readRows, writeRow } from "../port/database.ts";
-import type { CookieRecord } from "../port/messages.ts";
+import type { CookieRecord, CookieScope } from "../port/messages.ts";
 import { Jar, isAlive } from "./jar.ts";
 
 const CHANNEL = "p2claw-cookies";
@@ -31,8 +31,8 @@ export class SharedJar {
     this.loaded = this.#load().catch(() => undefined);
   }
 
-  get(path: string, forScript: boolean): string {
-    return this.#jar.get(path, now(), forScript);
+  get(path: string, scope: CookieScope, forScript: boolean): string {
+    return this.#jar.get(path, now(), scope, forScript);
   }
 
   set(line: string, path: string, fromScript: boolean): void {
@@ -44,13 +44,13 @@ export class SharedJar {
   }
 
   merge(records: readonly CookieRecord[]): void {
-    this.#jar.merge(records);
+    this.#jar.merge(records, now());
   }
 
   async #load(): Promise<void> {
     const records = await readRows("cookies");
     const at = now();
-    this.#jar.merge(records);
+    this.#jar.merge(records, at);
     for (const record of records) {
       if (!isAlive(record, at)) void deleteRow("cookies", [record.path, record.name]).catch(() => undefined);
     }

@@ -61,6 +61,16 @@ export async function writeRow<S extends keyof Rows>(store: S, row: Rows[S]): Pr
   await settled(database.transaction(store, "readwrite").objectStore(store).put(row));
 }
 
+/** Stores a row unless there is one with its key; returns the one that stands. */
+export async function addRow<S extends keyof Rows>(store: S, key: IDBValidKey, row: Rows[S]): Promise<Rows[S]> {
+  const database = await open();
+  const rows = database.transaction(store, "readwrite").objectStore(store);
+  const standing = await settled<Rows[S] | undefined>(rows.get(key));
+  if (standing) return standing;
+  await settled(rows.put(row));
+  return row;
+}
+
 export async function deleteRow<S extends keyof Rows>(store: S, key: IDBValidKey): Promise<void> {
   const database = await open();
   await settled(database.transaction(store, "readwrite").objectStore(store).delete(key));

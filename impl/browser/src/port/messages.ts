@@ -7,8 +7,30 @@
 export const PORT_VERSION = 1;
 /** Versions that the service worker serves: its own and the one before. */
 export const PORT_VERSIONS: readonly number[] = [PORT_VERSION];
+/** Codes of failures that pass when a session is there again. */
+export const PASSING: ReadonlySet<string> = new Set(["NO_SESSION", "NO_SHELL", "SHELL_GONE", "LOST"]);
+/** What stands before the token in the fragment of a request that its page can abort. */
+export const TOKEN_PREFIX = "#p2claw-";
 /** Body bytes that may be under way on a port in one exchange, each way, before any credit. */
 export const PORT_WINDOW = 262_144;
+
+/** Which cookies of the jar a request may carry and its response set (RFC 6265bis section 5.8.3). */
+export type CookieScope =
+  | "none"
+  | "all"
+  /** A page of another site led here, by a method that changes nothing: `SameSite=Strict` stays back. */
+  | "cross-site-safe"
+  /** The same by any other method: only `SameSite=None` goes. */
+  | "cross-site-unsafe";
+
+/** What a tunnel worker without a session does with a request. */
+export type Patience =
+  /** It declines. */
+  | "none"
+  /** It keeps the request while it makes the first session of its tab. */
+  | "first"
+  /** It keeps the request while a session may still come. */
+  | "any";
 
 /** Field values are texts of one character per byte, as `Headers` has them. */
 export type FieldText = [name: string, value: string];
@@ -16,7 +38,7 @@ export type FieldText = [name: string, value: string];
 /** Service worker to tunnel worker, over a port of their own. */
 export type ToTunnel =
   | { t: "ping"; token: number }
-  | { t: "request"; id: number; method: string; target: string; fields: FieldText[]; body: boolean; cookies: boolean }
+  | { t: "request"; id: number; method: string; target: string; fields: FieldText[]; body: boolean; cookies: CookieScope; patience: Patience }
   | { t: "chunk"; id: number; bytes: Uint8Array }
   | { t: "end"; id: number }
   /** Gives the exchange up. */
@@ -27,8 +49,10 @@ export type ToTunnel =
 /** Tunnel worker to service worker. */
 export type FromTunnel =
   | { t: "pong"; token: number }
-  /** The request has arrived here (it may have to wait for a session). */
+  /** The request is taken (it may have to wait for a session). */
   | { t: "ack"; id: number }
+  /** Nothing was done with the request, for there is no session; another tab may have one. */
+  | { t: "decline"; id: number }
   | { t: "head"; id: number; status: number; fields: FieldText[] }
   | { t: "chunk"; id: number; bytes: Uint8Array }
   /** `total` body bytes were sent; fewer at the other end means that some were lost. */
@@ -44,6 +68,8 @@ export type ToWorker =
   | { type: "serve"; port: MessagePort }
   /** The peer connection of this visit is gone or given up. */
   | { type: "disconnect"; visit: number; reason: string }
+  /** The tab makes no more sessions. */
+  | { type: "stop" }
   | { type: "cookies"; records: CookieRecord[] };
 
 /** Tunnel worker to shell. */
@@ -64,14 +90,32 @@ export type ToServiceWorker =
   /** A port of the shell's tunnel worker; the port is transferred. */
   | { p2claw: number; type: "port" }
   /** Keeps the service worker alive while something streams through it. */
-  | { p2claw: number; type: "alive" };
+  | { p2claw: number; type: "alive" }
+  /** The shell's frame is about to ask for this address, because the app's page in it or the shell says so. */
+  | { p2claw: number; type: "expect"; url: string; by: "app" | "shell" }
+  /** The frame no longer waits for the address that was expected last. */
+  | { p2claw: number; type: "unexpect" }
+  /** Answers `whose`. */
+  | { p2claw: number; type: "mine"; token: number };
+
+/** A page of the app to the service worker. */
+export type PageToServiceWorker =
+  /** The request with this token was aborted. */
+  { p2claw: number; type: "abandon"; token: string };
+
+/** Service worker to a page of the app. */
+export type ServiceWorkerToPage =
+  /** Which shell's frame are you in? The shell answers with `mine`. */
+  { p2claw: number; type: "whose"; token: number };
 
 /** Service worker to shell. */
 export type FromServiceWorker =
   /** Hand this port to the tunnel worker. */
   | { p2claw: number; type: "serve" }
   /** The frame asked for an address and keeps its document all the same: a download, or a 204. */
-  | { p2claw: number; type: "stays" };
+  | { p2claw: number; type: "stays"; url: string };
+
+export type SameSite = "strict" | "lax" | "none";
 
 /** One cookie of the jar, or the grave of one (`expires` in the past). */
 export interface CookieRecord {
@@ -81,6 +125,8 @@ export interface CookieRecord {
   /** Unix milliseconds; `null` for a session cookie. */
   expires: number | null;
   httpOnly: boolean;
+  /** Without one, `lax` holds. */
+  sameSite?: SameSite;
   created: number;
   /** When it was changed; of two records for one cookie the later one holds. */
   stamp: number;

@@ -3,8 +3,8 @@ import type { Field, Request, Response } from "../codec/session-messages.ts";
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Fields of one hop only; a tunnel has no hops to speak of. */
-const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
+/** Fields of one hop only, which a tunnel does not have (SES-031). */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
 
 const latin1 = new TextDecoder("latin1");
 

@@ -30,6 +30,12 @@ export class Lane {
     if (!this.#bodies.includes(stream)) this.#bodies.push(stream);
   }
 
+  /** Drops everything: the session is over. */
+  clear(): void {
+    this.#control.length = 0;
+    this.#bodies = [];
+  }
+
   nextControl(): Uint8Array<ArrayBuffer> | undefined {
     return this.#control.shift();
   }

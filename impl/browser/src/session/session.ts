@@ -26,6 +26,8 @@ const VERSION = 1;
 /** Control frames waiting on one lane; only a peer that floods PINGs and reads nothing gets there. */
 const MAX_CONTROL = 1_024;
 
+const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(FrameType));
+
 export class Session {
   readonly #own: Settings;
   #peer: Settings = DEFAULT_SETTINGS;
@@ -168,6 +170,7 @@ export class Session {
     const frame = decodeFrame(message);
     if (!frame) throw protocolError("a message holds no frame");
     if (this.#state === "hello") {
+      if (lane !== 0 && !KNOWN_TYPES.has(frame.type)) return this.#skip(now);
       if (lane !== 0 || frame.type !== FrameType.HELLO || frame.stream !== 0) throw protocolError("the first frame is no HELLO");
       this.#onHello(msg.decodeSessionHello(frame.payload));
       return;
@@ -199,10 +202,14 @@ export class Session {
       case FrameType.REQUEST:
         throw protocolError("the agent opens no streams in version 1");
       default:
-        if (!this.#unknown.spend(now)) throw new SessionError(ErrorCode.EXCESSIVE_LOAD, "too many frames of unknown types");
-        return;
+        return this.#skip(now);
     }
     this.#onStreamFrame(lane, frame);
+  }
+
+  /** A frame of a type that means nothing here (SES-004). */
+  #skip(now: number): void {
+    if (!this.#unknown.spend(now)) throw new SessionError(ErrorCode.EXCESSIVE_LOAD, "too many frames of unknown types");
   }
 
   #onHello(hello: msg.SessionHello): void {
@@ -219,6 +226,9 @@ export class Session {
       // Sent back as it came: a token may have 64 bits (SES-061), which no number here holds.
       msg.decodePing(frame.payload);
       this.#control(0, FrameType.PONG, 0, frame.payload);
+    } else if (frame.type === FrameType.PONG) {
+      // A PONG says no more than any other frame: somebody is there.
+      msg.decodePing(frame.payload);
     } else if (frame.type === FrameType.GOAWAY) {
       const goAway = msg.decodeGoAway(frame.payload);
       if (goAway.code !== ErrorCode.NO_ERROR) {
@@ -280,14 +290,14 @@ export class Session {
     }
     if (stream.receiving !== "head") throw protocolError("a second response to one request");
     const fault = responseFault(response);
-    if (fault !== undefined) return this.#refuse(stream, fault);
+    if (fault !== undefined) return this.#refuse(stream, fault, response.end);
     const { status, fields } = response;
     if (status < 200) {
       this.#events.push({ kind: "interim", stream: stream.id, status, fields });
       return;
     }
     const declared = contentLength(fields);
-    if (declared === "bad") return this.#refuse(stream, "content-length contradicts itself");
+    if (declared === "bad") return this.#refuse(stream, "content-length contradicts itself", response.end);
     const bodiless = stream.method === "HEAD" || status === 204 || status === 304;
     stream.contentLength = bodiless ? 0 : declared;
     stream.receiving = "body";
@@ -307,9 +317,7 @@ export class Session {
     stream.received += bytes.length;
     if (stream.contentLength !== undefined && stream.received > stream.contentLength) {
       this.#consumeSession(bytes.length);
-      this.#refuse(stream, "the body is longer than declared");
-      if (end) this.#closeReceiving(stream);
-      return;
+      return this.#refuse(stream, "the body is longer than declared", end);
     }
     if (bytes.length > 0) this.#events.push({ kind: "data", stream: stream.id, bytes });
     if (end) this.#onEnd(stream, []);
@@ -320,16 +328,14 @@ export class Session {
     if (stream.receiving !== "body") throw protocolError("trailers out of place");
     const fault = trailersFault(trailers.fields);
     if (fault === undefined) return this.#onEnd(stream, trailers.fields);
-    this.#refuse(stream, fault);
-    this.#closeReceiving(stream);
+    this.#refuse(stream, fault, true);
   }
 
   #onEnd(stream: Stream, trailers: msg.Field[]): void {
     if (stream.contentLength !== undefined && stream.received < stream.contentLength) {
-      this.#refuse(stream, "the body is shorter than declared");
-    } else {
-      this.#events.push({ kind: "end", stream: stream.id, trailers });
+      return this.#refuse(stream, "the body is shorter than declared", true);
     }
+    this.#events.push({ kind: "end", stream: stream.id, trailers });
     this.#closeReceiving(stream);
   }
 
@@ -342,9 +348,10 @@ export class Session {
     this.#closeReceiving(stream);
   }
 
-  /** The agent's half broke a rule of its own stream (BAD_MESSAGE). */
-  #refuse(stream: Stream, reason: string): void {
+  /** The agent's half broke a rule of its own stream (ERR-002); `over`: it has ended all the same. */
+  #refuse(stream: Stream, reason: string, over: boolean): void {
     this.#events.push({ kind: "failed", stream: stream.id, code: ErrorCode.BAD_MESSAGE, reason, retry: false });
+    if (over) stream.receiving = "closed";
     this.cancel(stream.id, ErrorCode.BAD_MESSAGE);
   }
 
@@ -372,10 +379,14 @@ export class Session {
     if (this.#state === "closed") return;
     const queue = this.#lane(lane);
     queue.control(encodeFrame(type, stream, payload));
-    if (queue.controlLength > MAX_CONTROL) this.#end(ErrorCode.EXCESSIVE_LOAD, "the other end asks for more answers than it reads", "self");
+    if (queue.controlLength > MAX_CONTROL) {
+      queue.clear();
+      this.close(ErrorCode.EXCESSIVE_LOAD, "the other end asks for more answers than it reads");
+    }
   }
 
   #end(code: number, reason: string, by: "self" | "peer"): void {
+    if (this.#state === "closed") return;
     this.#state = "closed";
     this.#streams.clear();
     this.#events.push({ kind: "closed", code, reason, by });

@@ -5,14 +5,20 @@
 export interface ShellApi {
   /** Of this interface. */
   readonly version: 1;
-  /** The app's frame is about to load another document: adds the history entry for it. */
-  push(url: string): void;
+  /** The app's frame is about to load another document: adds the history entry for it. Returns its number. */
+  push(url: string): number;
+  /** The same for one that needs no entry of the tab's. */
+  expect(url: string): number;
+  /** The document with this number will not come. */
+  stays(navigation: number): void;
   /** The app's frame shows this address now. */
   sync(url: string): void;
   /** Takes the whole tab to another origin; `replace`: in place of its current entry. */
   leave(url: string, replace: boolean): void;
   /** A document of the app's frame has begun. */
   attach(document: Document): void;
+  /** A page within this tab was asked by the service worker whose it is. */
+  mine(token: number): void;
   /** `document.cookie` of a page with this path. */
   cookies(path: string): string;
   setCookie(line: string, path: string): void;
@@ -20,9 +26,6 @@ export interface ShellApi {
 
 /** Id of the app's frame in the shell. */
 export const APP_FRAME = "p2claw-app";
-
-/** Everything of the client's own lies below this path and never goes through the tunnel. */
-export const RESERVED_PATH = "/.well-known/p2claw/";
 
 declare global {
   interface Window {

@@ -1,26 +1,39 @@
 /** The frame that the app runs in: history, address, title and icon of the tab follow it. */
-import { RESERVED_PATH } from "./api.ts";
+import { RESERVED_PATH } from "../port/paths.ts";
+import { withoutPin } from "./pins.ts";
 
 /** Icons larger than this are left out. */
 const MAX_ICON_BYTES = 262_144;
 /** Chromium takes the frame along when the tab goes back; it has begun by this time or never does. */
 const TRAVERSAL_MS = 60;
 
+/** Why a document is not the app's: the code of a failure, or UNKNOWN. */
+export type Broken = string | undefined;
+
+export interface AppFrameEvents {
+  /** A document of the app is there, or one could not be loaded. */
+  onDocument(broken: Broken): void;
+  /** The frame is about to ask for `url`; `undefined`: for nothing any more. */
+  onExpect(url: string | undefined, by: "app" | "shell"): void;
+}
+
 export class AppFrame {
   readonly #frame: HTMLIFrameElement;
-  /** Told that a document of the app is there, or that one could not be loaded. */
-  readonly #onDocument: (broken: boolean) => void;
+  readonly #events: AppFrameEvents;
   #attached: Document | undefined;
   #titleObserver: MutationObserver | undefined;
   #icon = "";
-  #broken = false;
+  #broken: Broken;
   #opened = false;
-  /** An entry was added for a document that has not begun yet. */
-  #awaiting = false;
+  #navigations = 0;
+  /** The document that has not begun yet; `entry`: the tab has an entry for it already. */
+  #awaiting: { navigation: number; url: string; entry: boolean } | undefined;
+  /** The tab is on its way back from an entry whose document did not come. */
+  #returning = false;
 
-  constructor(frame: HTMLIFrameElement, onDocument: (broken: boolean) => void) {
+  constructor(frame: HTMLIFrameElement, events: AppFrameEvents) {
     this.#frame = frame;
-    this.#onDocument = onDocument;
+    this.#events = events;
     frame.addEventListener("load", () => this.#onLoad());
     window.addEventListener("popstate", () => this.#onTraversal());
     window.navigation?.addEventListener("navigate", (event) => this.#onTopNavigation(event));
@@ -31,35 +44,58 @@ export class AppFrame {
     return this.#opened;
   }
 
-  /** Whether the frame shows no document of the app's. */
-  get broken(): boolean {
+  /** Why the frame shows no document of the app's. */
+  get broken(): Broken {
     return this.#broken;
   }
 
   /** Loads an address of the app, in place of what the frame shows. */
   open(url: string): void {
     this.#opened = true;
-    this.#broken = false;
+    this.#broken = undefined;
+    this.#await(url, false, "shell");
     this.#frame.contentWindow?.location.replace(url);
   }
 
   /** The frame is about to load another document: the tab gets an entry for it. */
-  push(url: string): void {
-    if (new URL(url).origin !== location.origin) return;
-    history.pushState(null, "", url);
-    this.#awaiting = true;
+  push(url: string): number {
+    if (new URL(url).origin !== location.origin) return 0;
+    // The entry of a document that never came is used again.
+    if (this.#awaiting?.entry) history.replaceState(null, "", withoutPin(url));
+    else history.pushState(null, "", withoutPin(url));
+    return this.#await(url, true, "app");
   }
 
-  /** The document that an entry was added for does not come, and the frame keeps what it shows. */
-  stays(): void {
-    if (!this.#awaiting) return;
-    this.#awaiting = false;
+  /** The frame is about to load another document, for which the tab needs no entry. */
+  expect(url: string): number {
+    const inner = this.#document();
+    // It takes the place of one that has its entry: that shows what the frame does.
+    if (this.#awaiting?.entry && inner) history.replaceState(history.state, "", withoutPin(inner.location.href));
+    return this.#await(url, false, "app");
+  }
+
+  /** The awaited document, given by its number or its address, does not come: the frame keeps what it shows. */
+  stays(which: number | string): void {
+    const awaited = this.#awaiting;
+    if (!awaited || (which !== awaited.navigation && which !== awaited.url)) return;
+    this.#awaiting = undefined;
+    this.#events.onExpect(undefined, "app");
+    if (!awaited.entry) return;
+    this.#returning = true;
     history.back();
+  }
+
+  #await(url: string, entry: boolean, by: "app" | "shell"): number {
+    this.#awaiting = { navigation: ++this.#navigations, url, entry };
+    this.#events.onExpect(url, by);
+    return this.#navigations;
   }
 
   /** The frame shows this address. */
   sync(url: string): void {
-    const target = new URL(url);
+    // The bar is ahead of the frame.
+    if (this.#awaiting?.entry) return;
+    const target = new URL(withoutPin(url));
     if (target.origin !== location.origin || target.pathname.startsWith(RESERVED_PATH) || target.href === location.href) return;
     history.replaceState(history.state, "", target.href);
   }
@@ -68,11 +104,11 @@ export class AppFrame {
   attach(inner: Document): void {
     if (this.#attached === inner) return;
     this.#attached = inner;
-    this.#awaiting = false;
-    this.#broken = inner.documentElement?.dataset["p2clawBroken"] !== undefined;
-    this.#onDocument(this.#broken);
+    this.#awaiting = undefined;
+    this.#broken = inner.documentElement?.dataset["p2clawBroken"];
+    this.#events.onDocument(this.#broken);
     this.#titleObserver?.disconnect();
-    if (this.#broken) return;
+    if (this.#broken !== undefined) return;
     const show = (): void => this.#showTitle(inner);
     this.#titleObserver = new MutationObserver(show);
     // The head may not be there yet; titles change deep inside of it.
@@ -86,12 +122,13 @@ export class AppFrame {
   }
 
   #onLoad(): void {
-    this.#awaiting = false;
     const inner = this.#document();
     if (!inner) {
+      this.#awaiting = undefined;
+      if (!this.#opened) return;
       // An error page of the browser's, or another site: nothing can be read there.
-      this.#broken = this.#opened;
-      if (this.#opened) this.#onDocument(true);
+      this.#broken = "UNKNOWN";
+      this.#events.onDocument(this.#broken);
       return;
     }
     if (inner.location.pathname.startsWith(RESERVED_PATH) || inner.location.protocol === "about:") return;
@@ -105,17 +142,25 @@ export class AppFrame {
 
   /** Back and forward between the shell's own entries. */
   #onTraversal(): void {
-    this.#awaiting = false;
+    const [returning, awaited] = [this.#returning, this.#awaiting];
+    this.#returning = false;
+    this.#awaiting = undefined;
     if (location.hash.startsWith("#p=")) {
       // Somebody pasted a link that names a key: it has to be checked.
       location.reload();
       return;
     }
     const inner = this.#document();
-    if (!this.#opened || inner?.location.href === location.href) return;
+    if (returning && inner) return this.sync(inner.location.href);
+    if (awaited) {
+      // The person has turned away from it.
+      this.#frame.contentWindow?.stop();
+      this.#events.onExpect(undefined, "app");
+    }
+    if (!this.#opened || (inner && withoutPin(inner.location.href) === location.href)) return;
     // The browser's own traversal restores scroll and forms, and a second request would undo that.
     const timer = setTimeout(() => {
-      if (this.#document() === inner && inner?.location.href !== location.href) this.open(location.href);
+      if (this.#document() === inner && (!inner || withoutPin(inner.location.href) !== location.href)) this.open(location.href);
     }, inner ? TRAVERSAL_MS : 0);
     inner?.defaultView?.addEventListener("beforeunload", () => clearTimeout(timer), { once: true });
   }
@@ -126,8 +171,14 @@ export class AppFrame {
     if (!event.canIntercept || destination.sameDocument || event.hashChange || event.downloadRequest !== null || event.formData) return;
     if (navigationType !== "push" && navigationType !== "replace") return;
     const url = new URL(destination.url);
-    if (!this.#opened || url.pathname.startsWith(RESERVED_PATH) || url.hash.startsWith("#p=")) return;
-    event.intercept({ handler: () => Promise.resolve(this.open(url.href)) });
+    if (!this.#opened || url.pathname.startsWith(RESERVED_PATH)) return;
+    if (withoutPin(url.href) === url.href) {
+      event.intercept({ handler: () => Promise.resolve(this.open(url.href)) });
+      return;
+    }
+    event.preventDefault();
+    history[navigationType === "push" ? "pushState" : "replaceState"](null, "", withoutPin(url.href));
+    this.open(url.href);
   }
 
   #document(): Document | undefined {

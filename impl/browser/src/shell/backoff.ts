@@ -34,11 +34,6 @@ export class Backoff {
     this.#schedule(attempt, wait * (0.7 + 0.6 * Math.random()));
   }
 
-  /** Once, after a fixed time, unless an attempt is pending. */
-  after(milliseconds: number, attempt: () => void): void {
-    if (!this.#pending) this.#schedule(attempt, milliseconds);
-  }
-
   /** Makes the pending attempt now. */
   hurry(): void {
     if (this.#pending && performance.now() - this.#lastAt > HURRY_MS) this.#run();

@@ -1,9 +1,9 @@
 /** One attempt at a session: visit, check of the agent's statement, peer connection. */
 import { type IceServer, type VisitAnswer, decodeIceServers } from "../codec/signaling-messages.ts";
 import type { HostLabel } from "../identity/host-label.ts";
-import { checkAnswer } from "../identity/statement.ts";
-import { RESERVED_PATH } from "./api.ts";
-import { pinFromFragment, storePin, storedPin } from "./pins.ts";
+import { type Refusal, checkAnswer } from "../identity/statement.ts";
+import { RESERVED_PATH } from "../port/paths.ts";
+import type { KnownKey, Pins } from "./pins.ts";
 import { Visit, signalCodeName } from "./visit.ts";
 import { VisitError } from "./visit-error.ts";
 
@@ -15,6 +15,8 @@ const ICE_SERVERS_MS = 2_000;
 const ANSWER_MS = 13_000;
 /** From the answer to the first open lane. */
 const CONNECT_MS = 20_000;
+/** Longest that signaling goes on beside the session, for candidates of a better path. */
+const SETTLE_MS = 2_000;
 /** A path that is gone for this long does not come back (RTC-015). */
 const DISCONNECTED_MS = 30_000;
 
@@ -29,6 +31,7 @@ export interface ConnectionEvents {
 
 export class Connection {
   readonly #address: HostLabel;
+  readonly #pins: Pins;
   readonly #events: ConnectionEvents;
   readonly #visit = new Visit();
   readonly #peer: RTCPeerConnection;
@@ -38,16 +41,19 @@ export class Connection {
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #lost: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(address: HostLabel, events: ConnectionEvents) {
+  constructor(address: HostLabel, pins: Pins, events: ConnectionEvents) {
     this.#address = address;
+    this.#pins = pins;
     this.#events = events;
     this.#peer = new RTCPeerConnection();
     const channels = Array.from({ length: LANES }, (_, id) => this.#peer.createDataChannel("p2claw", { negotiated: true, id, ordered: true }));
     events.onChannels(channels);
     this.#peer.onicecandidate = ({ candidate }) => this.#visit.send(candidate?.candidate ?? "", candidate?.sdpMid ?? "0");
     this.#peer.onconnectionstatechange = () => this.#onState();
+    this.#peer.oniceconnectionstatechange = () => this.#endVisit();
     this.#allow(ANSWER_MS, "AGENT_TIMEOUT", "the agent did not answer in time");
-    void this.#run().catch((error: unknown) => this.#fail(error));
+    // What signaling brings cannot harm a session that is there.
+    void this.#run().catch((error: unknown) => this.#state === "connecting" && this.#fail(error));
   }
 
   /** The session's first messages have come. */
@@ -55,10 +61,13 @@ export class Connection {
     if (this.#state !== "connecting") return;
     this.#state = "open";
     clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#visit.end(), SETTLE_MS);
+    this.#endVisit();
   }
 
   close(): void {
     if (this.#state === "connecting") this.#visit.cancel();
+    else this.#visit.end();
     this.#state = "over";
     clearTimeout(this.#deadline);
     clearTimeout(this.#lost);
@@ -81,7 +90,7 @@ export class Connection {
       } else if (event.kind === "candidate") {
         await this.#onCandidate({ candidate: event.candidate.candidate, sdpMid: event.candidate.sdpMid || "0" });
       } else if (event.kind === "end") {
-        if (this.#state === "connecting" && event.end.code !== 0) throw new VisitError(signalCodeName(event.end.code), event.end.reason);
+        if (event.end.code !== 0) throw new VisitError(signalCodeName(event.end.code), event.end.reason);
       }
     }
     if (!this.#answered) throw new VisitError("COORD_UNREACHABLE", "signaling broke off before the answer");
@@ -112,25 +121,18 @@ export class Connection {
 
   /** All that the spec asks for, before any SDP of the agent's is used (IDN-017). */
   async #check(offerSdp: string, answer: VisitAnswer): Promise<string> {
-    const link = pinFromFragment(location.hash);
-    const stored = await storedPin(location.origin);
-    const pins = [link === "malformed" ? "a damaged peer id in the link" : link, stored].filter((pin) => pin !== undefined);
-    const visit = { ...this.#address, nonce: this.#nonce, pins, offerSdp, now: Date.now() };
+    const known = await this.#pins.known();
+    const visit = { ...this.#address, nonce: this.#nonce, pins: known.map(({ peerId }) => peerId), offerSdp, now: Date.now() };
     let verdict: Awaited<ReturnType<typeof checkAnswer>>;
     try {
       verdict = await checkAnswer(crypto.subtle, visit, answer);
     } catch {
       throw new VisitError("NO_ED25519", "this browser cannot check Ed25519 signatures");
     }
-    if (verdict.ok) {
-      await storePin(location.origin, verdict.peerId);
-      return verdict.peerId;
-    }
-    const facts: [string, string][] = [];
-    if (stored !== undefined) facts.push(["Key of your earlier visits", stored]);
-    if (link !== undefined) facts.push(["Key in the link", link === "malformed" ? `damaged: ${location.hash.slice(3, 80)}` : link]);
-    if (verdict.presented !== undefined) facts.push(["Key presented now", verdict.presented]);
-    throw new VisitError(verdict.refusal, "the agent's answer failed a check", { refused: true, facts });
+    if (!verdict.ok) throw refused(verdict.refusal, known, verdict.presented);
+    const other = await this.#pins.keep(verdict.peerId);
+    if (other) throw refused("PINNED_KEY", [...known, other], verdict.peerId);
+    return verdict.peerId;
   }
 
   async #onCandidate(candidate: RTCIceCandidateInit): Promise<void> {
@@ -147,6 +149,11 @@ export class Connection {
     }
   }
 
+  /** Once ICE has chosen a path, candidates are of no use to a session that is open. */
+  #endVisit(): void {
+    if (this.#state === "open" && this.#peer.iceConnectionState === "completed") this.#visit.end();
+  }
+
   #allow(milliseconds: number, code: string, reason: string): void {
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.#fail(new VisitError(code, reason)), milliseconds);
@@ -161,6 +168,20 @@ export class Connection {
     this.close();
     this.#events.onFailed(error instanceof VisitError ? error : new VisitError("INTERNAL", error instanceof Error ? error.message : String(error)));
   }
+}
+
+const KEY_LABELS: Readonly<Record<KnownKey["from"], string>> = {
+  link: "Key in the link",
+  store: "Key of your earlier visits",
+  tab: "Key of the machine before",
+};
+
+function refused(refusal: Refusal, known: readonly KnownKey[], presented: string | undefined): VisitError {
+  const facts = known.map(({ from, peerId }): [string, string] => [KEY_LABELS[from], peerId]);
+  if (presented !== undefined) facts.push(["Key presented now", presented]);
+  // Where nothing but the link speaks against the machine, the link may be at fault.
+  const byLink = refusal === "PINNED_KEY" && known.every(({ from, peerId }) => from === "link" || peerId === presented);
+  return new VisitError(byLink ? "PINNED_KEY_IN_LINK" : refusal, "the agent's answer failed a check", { refused: true, facts });
 }
 
 async function fetchIceServers(): Promise<IceServer[]> {

@@ -7,12 +7,12 @@
  *
  * A session that drains stays until its exchanges are done, while the next one is made.
  */
-import type { FromWorker, ToWorker } from "../port/messages.ts";
-import type { AppFrame } from "./app-frame.ts";
+import { type FromWorker, PASSING, type ToWorker } from "../port/messages.ts";
+import type { AppFrame, Broken } from "./app-frame.ts";
 import { Backoff } from "./backoff.ts";
 import { Connection } from "./connection.ts";
 import type { HostLabel } from "../identity/host-label.ts";
-import { pinFromFragment } from "./pins.ts";
+import { Pins, withoutPin } from "./pins.ts";
 import type { Screen } from "./screen.ts";
 import { VisitError } from "./visit-error.ts";
 
@@ -31,6 +31,9 @@ export class Connector {
   readonly #frame: AppFrame;
   readonly #tell: (message: ToWorker, transfer?: Transferable[]) => void;
   readonly #backoff = new Backoff();
+  /** Of documents that did not come although there is a session. */
+  readonly #reloads = new Backoff();
+  readonly #pins = new Pins(location.origin, location.hash);
   readonly #connections = new Map<number, Connection>();
   #visit = 0;
   #verified = false;
@@ -56,8 +59,7 @@ export class Connector {
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#backoff.cancel();
+    this.#stop();
     for (const connection of this.#connections.values()) connection.close();
     this.#connections.clear();
   }
@@ -69,11 +71,16 @@ export class Connector {
   }
 
   /** A document has begun in the app's frame. */
-  onDocument(broken: boolean): void {
-    this.#appThere = !broken;
-    if (!broken) this.#screen.showApp();
-    // Its session may have come back in the meantime.
-    else if (this.#isOpen()) this.#backoff.after(1_000, () => this.#reloadBroken());
+  onDocument(broken: Broken): void {
+    this.#appThere = broken === undefined;
+    this.#reloads.cancel();
+    if (broken === undefined) {
+      this.#reloads.reset();
+      this.#screen.showApp();
+    } else if (PASSING.has(broken) && this.#isOpen()) {
+      // The session has come back in the meantime.
+      this.#reloads.next(() => this.#reloadBroken(), false);
+    }
   }
 
   onWorker(message: Extract<FromWorker, { visit: number }>): void {
@@ -98,7 +105,7 @@ export class Connector {
     if (this.#openedAt === 0 && !this.#screen.hasPage) {
       this.#screen.status(this.#appThere ? "Connecting again…" : `Connecting to ${location.hostname.split(".")[0]}…`);
     }
-    const connection = new Connection(this.#address, {
+    const connection = new Connection(this.#address, this.#pins, {
       onChannels: (channels) => this.#tell({ type: "connect", visit, channels }, channels),
       onVerified: () => {
         if (visit !== this.#visit) return;
@@ -135,12 +142,20 @@ export class Connector {
   #openApp(): void {
     if (!this.#verified || !this.#prepared || this.#frame.opened) return;
     // The pin has been checked; the app's address goes without it.
-    if (pinFromFragment(location.hash) !== undefined) history.replaceState(history.state, "", location.pathname + location.search);
+    history.replaceState(history.state, "", withoutPin(location.href));
     this.#frame.open(location.href);
   }
 
   #reloadBroken(): void {
-    if (this.#isOpen() && this.#frame.opened && this.#frame.broken) this.#frame.open(location.href);
+    if (this.#isOpen() && this.#frame.opened && this.#frame.broken !== undefined) this.#frame.open(location.href);
+  }
+
+  /** No more sessions are made. */
+  #stop(): void {
+    this.#stopped = true;
+    this.#backoff.cancel();
+    this.#reloads.cancel();
+    this.#tell({ type: "stop" });
   }
 
   #onLost(error: VisitError): void {
@@ -151,7 +166,7 @@ export class Connector {
     if (error.refused || FINAL.has(error.code)) {
       this.#screen.setState(error.refused ? "refused" : "failed", error.code);
       this.#screen.showPage(error.code, error.facts);
-      this.#stopped = true;
+      this.#stop();
       return;
     }
     if (wasOpen && error.code !== "VERSION") {

@@ -12,12 +12,33 @@ export interface Explanation {
 const REFUSED_TODO = "Nothing of the app was loaded. Ask the person who sent you the link; if they know of nothing, do not use this address from here.";
 const OFFLINE_TODO = "Just wait: this page keeps trying and opens the app as soon as the machine is back. If you know its owner, ask whether it is running.";
 
+const OFFLINE: Explanation = {
+  title: "The machine behind this address is offline",
+  happened: "The app at this address runs on somebody’s own machine, and that machine is not connected at the moment.",
+  means: "It may be switched off, asleep or without a network.",
+  todo: OFFLINE_TODO,
+};
+
+const FAULT: Explanation = {
+  title: "The introduction to the machine failed",
+  happened: "Your browser and the service that introduces it to the machine did not understand each other.",
+  means: "One of them, or the machine’s own software, makes a mistake or is out of date. Your device is most likely fine.",
+  todo: "Reload this page. If that does not help, tell the owner of the app; this page keeps trying.",
+};
+
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   PINNED_KEY: {
     title: "This is not the machine you expect",
     happened: "The machine that answered has another key than the one that belongs to this address.",
     means: "Either the owner moved the app to a new machine or a new key, or somebody is pretending to be them.",
     todo: "Ask the owner, over a channel you trust, for the key of their machine, and compare it with the one below. If the new key is right, delete the stored data of this site in your browser and open the link again.",
+    alarm: true,
+  },
+  PINNED_KEY_IN_LINK: {
+    title: "The link does not fit this machine",
+    happened: "The link names the key of another machine than the one that answered, or it is damaged.",
+    means: "The link may have been cut off, or made for another machine; or somebody is pretending to be the machine that you expect.",
+    todo: "Ask whoever gave you the link to send it again, over a channel you trust. Nothing of the app was loaded.",
     alarm: true,
   },
   SIGNATURE: {
@@ -71,16 +92,12 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   },
   VERSION: {
     title: "The two ends speak different versions",
-    happened: "The machine uses a version of the protocol that this page does not know.",
-    means: "One of the two is out of date.",
+    happened: "The machine’s answer was refused: it uses a version of the protocol that this page does not know.",
+    means: "One of the two is out of date. Without a version in common nothing proves who answered.",
     todo: "Reload this page. If that does not help, the owner of the machine has to update it.",
   },
-  AGENT_OFFLINE: {
-    title: "The machine behind this address is offline",
-    happened: "The app at this address runs on somebody’s own machine, and that machine is not connected at the moment.",
-    means: "It may be switched off, asleep or without a network.",
-    todo: OFFLINE_TODO,
-  },
+  AGENT_OFFLINE: OFFLINE,
+  SHUTTING_DOWN: OFFLINE,
   AGENT_TIMEOUT: {
     title: "The machine behind this address does not answer",
     happened: "The machine is known, but it did not answer in time.",
@@ -112,10 +129,19 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
     todo: "Just wait: this page keeps trying.",
   },
   NETWORK: {
-    title: "There is no network",
-    happened: "This browser cannot reach the site.",
-    means: "Your device may be offline.",
+    title: "This site cannot be reached",
+    happened: "Your browser gets no answer from the service behind this address.",
+    means: "Your device may be offline, or the service is down.",
     todo: "Check your connection; this page keeps trying.",
+  },
+  INTERNAL: FAULT,
+  MALFORMED: FAULT,
+  BAD_OFFER: FAULT,
+  LOST: {
+    title: "The connection to the machine was lost",
+    happened: "It was there, and broke off.",
+    means: "The machine or your device may have lost its network for a moment.",
+    todo: "Just wait: this page connects again by itself.",
   },
   LIMIT: {
     title: "Too many visitors at once",
@@ -141,9 +167,15 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
     means: "It is what connects your browser to the machine directly. Some privacy settings and extensions switch it off.",
     todo: "Allow WebRTC for this site, or open the link in another browser.",
   },
+  NO_WORKER: {
+    title: "This page is incomplete",
+    happened: "A part of it could not be loaded.",
+    means: "The network may have broken off in the middle, or something on your device blocks it.",
+    todo: "Try again. If that does not help, switch off extensions that block scripts for this site.",
+  },
   NO_ED25519: {
     title: "This browser is too old for this address",
-    happened: "It cannot check the kind of signature (Ed25519) by which the machine proves who it is.",
+    happened: "It cannot check the kind of signature by which the machine proves who it is.",
     means: "Without that check anybody could pretend to be the machine, so the connection was not made.",
     todo: "Update your browser, or open the link in another one.",
   },
@@ -158,7 +190,7 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
 const UNKNOWN: Explanation = {
   title: "The connection could not be made",
   happened: "Something failed on the way to the machine.",
-  means: "The code below says more to people who look after it.",
+  means: "The code at the end of this page says more to people who look after it.",
   todo: "Just wait: this page keeps trying. Reload it if that takes long.",
 };
 

@@ -27,14 +27,19 @@ function start(screen: Screen): void {
   const tell = (message: ToWorker, transfer: Transferable[] = []): void => worker.postMessage(message, transfer);
   const frameElement = document.getElementById(APP_FRAME);
   if (!(frameElement instanceof HTMLIFrameElement)) throw new Error("the shell has no frame");
-  const frame = new AppFrame(frameElement, (broken) => connector.onDocument(broken));
+  const frame = new AppFrame(frameElement, {
+    onDocument: (broken) => connector.onDocument(broken),
+    onExpect: (url, by) => router.expect(url, by),
+  });
   const connector = new Connector(label, screen, frame, tell);
-  const router = new RouterLink((port) => tell({ type: "serve", port }, [port]), () => frame.stays());
+  const router = new RouterLink((port) => tell({ type: "serve", port }, [port]), (url) => frame.stays(url));
   const jar = new SharedJar(location.hostname, (records) => tell({ type: "cookies", records }));
 
   const api: ShellApi = {
     version: 1,
     push: (url) => frame.push(url),
+    expect: (url) => frame.expect(url),
+    stays: (navigation) => frame.stays(navigation),
     sync: (url) => frame.sync(url),
     leave: (url, replace) => {
       if (!/^https?:/.test(url)) return;
@@ -42,13 +47,23 @@ function start(screen: Screen): void {
       else location.assign(url);
     },
     attach: (document) => frame.attach(document),
-    cookies: (path) => jar.get(path, true),
+    mine: (token) => router.mine(token),
+    cookies: (path) => jar.get(path, "all", true),
     setCookie: (line, path) => jar.set(line, path, true),
   };
   Object.defineProperty(window, "p2claw", { value: Object.freeze(api) });
 
+  let heard = false;
+  // A worker that has spoken once survives its errors; one that has not could not be loaded.
+  worker.onerror = () => {
+    if (heard) return;
+    connector.stop();
+    screen.setState("failed", "NO_WORKER");
+    screen.showPage("NO_WORKER", [], () => location.reload());
+  };
   worker.onmessage = (event: MessageEvent<FromWorker>) => {
     const message = event.data;
+    heard = true;
     if (message.type === "busy") router.setBusy(message.exchanges > 0);
     else if (message.type === "cookies") jar.merge(message.records);
     else connector.onWorker(message);

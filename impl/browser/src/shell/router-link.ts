@@ -1,6 +1,6 @@
 /** The shell's side of the service worker: registration, ports to the tunnel worker, keeping alive. */
 import { type FromServiceWorker, PORT_VERSION, type ToServiceWorker } from "../port/messages.ts";
-import { RESERVED_PATH } from "./api.ts";
+import { RESERVED_PATH } from "../port/paths.ts";
 
 const SCRIPT = `${RESERVED_PATH}v1/sw.js`;
 /** Firefox stops a service worker, and cuts its streams, without a sign of life this often. */
@@ -15,13 +15,13 @@ export class RouterLink {
   #worker: ServiceWorker | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** `serve` hands a port to the tunnel worker; `stays` hears that a navigation brought no document. */
-  constructor(serve: (port: MessagePort) => void, stays: () => void) {
+  /** `serve` hands a port to the tunnel worker; `stays` hears that a navigation to `url` brought no document. */
+  constructor(serve: (port: MessagePort) => void, stays: (url: string) => void) {
     this.#serve = serve;
-    navigator.serviceWorker.onmessage = (event: MessageEvent<Partial<FromServiceWorker> | null>) => {
+    navigator.serviceWorker.onmessage = (event: MessageEvent<(Partial<FromServiceWorker> & { url?: string }) | null>) => {
       const port = event.ports[0];
       if (event.data?.type === "serve" && port) serve(port);
-      else if (event.data?.type === "stays") stays();
+      else if (event.data?.type === "stays" && event.data.url !== undefined) stays(event.data.url);
     };
     navigator.serviceWorker.addEventListener("controllerchange", () => this.#introduce(navigator.serviceWorker.controller));
     this.ready = this.#register();
@@ -33,6 +33,16 @@ export class RouterLink {
       clearInterval(this.#timer);
       this.#timer = undefined;
     } else this.#timer ??= setInterval(() => this.#post({ p2claw: PORT_VERSION, type: "alive" }), ALIVE_MS);
+  }
+
+  /** The frame is about to ask for `url`; `undefined`: it no longer waits for what was said before. */
+  expect(url: string | undefined, by: "app" | "shell"): void {
+    this.#post(url === undefined ? { p2claw: PORT_VERSION, type: "unexpect" } : { p2claw: PORT_VERSION, type: "expect", url, by });
+  }
+
+  /** Answers the service worker's question whose a page is. */
+  mine(token: number): void {
+    this.#post({ p2claw: PORT_VERSION, type: "mine", token });
   }
 
   async #register(): Promise<void> {

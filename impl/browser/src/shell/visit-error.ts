@@ -1,7 +1,7 @@
 /** Why a visit did not become a session. */
 export class VisitError extends Error {
   override name = "VisitError";
-  /** A `SignalCode` name, a `Refusal`, or one of the shell's own: NETWORK, NO_PATH, NO_ED25519, LOST. */
+  /** A `SignalCode` name, a `Refusal`, or one of the shell's own (see explanations.ts). */
   readonly code: string;
   /** The agent's answer failed a check: nothing is tried again by itself. */
   readonly refused: boolean;

@@ -2,7 +2,7 @@
 import {
   type Candidate, SIGNAL_CODES, type VisitEvent, VisitEventReader, encodeVisitRequest, encodeVisitUpdate,
 } from "../codec/signaling-messages.ts";
-import { RESERVED_PATH } from "./api.ts";
+import { RESERVED_PATH } from "../port/paths.ts";
 import { VisitError } from "./visit-error.ts";
 
 const VISITS = `${RESERVED_PATH}v1/visits`;
@@ -15,6 +15,7 @@ export class Visit {
   #setLocation: (location: string) => void = () => undefined;
   #candidates: Candidate[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #streaming = new AbortController();
   #over = false;
 
   constructor() {
@@ -26,8 +27,9 @@ export class Visit {
     const body = encodeVisitRequest({ versions: [1], sdp, nonce }).slice();
     let response: Response;
     try {
-      response = await fetch(VISITS, { method: "POST", headers: PROTOBUF, body });
+      response = await fetch(VISITS, { method: "POST", headers: PROTOBUF, body, signal: this.#streaming.signal });
     } catch {
+      if (this.#over) return;
       throw new VisitError("NETWORK", "the network is down or this site does not answer");
     }
     if (!response.ok || !response.body) throw await refusal(response);
@@ -35,19 +37,14 @@ export class Visit {
     if (location?.startsWith(`${VISITS}/`)) this.#setLocation(location);
     const events = new VisitEventReader();
     const reader = response.body.getReader();
-    for (;;) {
-      let part: ReadableStreamReadResult<Uint8Array>;
-      try {
-        part = await reader.read();
-      } catch {
-        return;
+    try {
+      for (;;) {
+        const part = await reader.read().catch(() => undefined);
+        if (!part || part.done) return;
+        yield* read(events, part.value);
       }
-      if (part.done) return;
-      try {
-        yield* events.push(part.value);
-      } catch {
-        throw new VisitError("MALFORMED", "the answer cannot be read");
-      }
+    } finally {
+      void reader.cancel().catch(() => undefined);
     }
   }
 
@@ -57,12 +54,19 @@ export class Visit {
     this.#timer ??= setTimeout(() => void this.#flush(), BATCH_MS);
   }
 
-  /** Gives the visit up. */
-  cancel(): void {
+  /** Signaling has done its part; its stream takes up one of the few connections to the edge. */
+  end(): void {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#timer);
+    this.#streaming.abort();
+  }
+
+  /** Gives the visit up (SIG-028). Where its location is not known yet, the end of the stream says so. */
+  cancel(): void {
+    if (this.#over) return;
     void this.#location.then((location) => fetch(location, { method: "DELETE", keepalive: true })).catch(() => undefined);
+    this.end();
   }
 
   async #flush(): Promise<void> {
@@ -73,6 +77,14 @@ export class Visit {
     const body = encodeVisitUpdate(candidates).slice();
     // A candidate that is lost is one path less to try; others may do.
     await fetch(location, { method: "POST", headers: PROTOBUF, body }).catch(() => undefined);
+  }
+}
+
+function read(events: VisitEventReader, bytes: Uint8Array): VisitEvent[] {
+  try {
+    return events.push(bytes);
+  } catch {
+    throw new VisitError("MALFORMED", "the answer cannot be read");
   }
 }
 

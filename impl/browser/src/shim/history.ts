@@ -3,7 +3,8 @@
  * the frame's own would not survive a reload of the tab. Entries within one document (pushState,
  * fragments) stay the frame's own, with their state; the shell only shows their address.
  */
-import { RESERVED_PATH, type ShellApi } from "../shell/api.ts";
+import { RESERVED_PATH } from "../port/paths.ts";
+import type { ShellApi } from "../shell/api.ts";
 
 export function installHistory(shell: ShellApi): void {
   shell.attach(document);
@@ -20,20 +21,39 @@ function hookNavigation(shell: ShellApi, navigation: Navigation): void {
     intercepted.add(this);
   };
 
+  /** Number of the navigation that is being begun here. */
+  let beginning: number | undefined;
+  /** Tells the shell when it is given up: by a dialog, by Stop, by another one that takes its place. */
+  const follow = (event: NavigateEvent, number: number): void => {
+    // Later: another one that takes its place speaks first.
+    event.signal.addEventListener("abort", () => setTimeout(() => shell.stays(number), 0));
+  };
+
   const onNavigate = (event: NavigateEvent): void => {
-    if (event.defaultPrevented || intercepted.has(event) || !event.cancelable) return;
-    if (event.destination.sameDocument || event.hashChange || event.downloadRequest !== null || event.formData !== null) return;
+    if (beginning !== undefined) return follow(event, beginning);
+    if (event.defaultPrevented || intercepted.has(event)) return;
+    if (event.destination.sameDocument || event.hashChange || event.downloadRequest !== null) return;
     const url = new URL(event.destination.url);
     if (url.protocol !== "https:" && url.protocol !== "http:") return;
+    const changeable = event.cancelable && event.formData === null;
     if (url.origin !== location.origin) {
+      if (!changeable) return;
       // Other sites need not allow to be framed, and the address must not lie.
       event.preventDefault();
       shell.leave(url.href, event.navigationType === "replace");
-    } else if (event.navigationType === "push" && !url.pathname.startsWith(RESERVED_PATH)) {
+    } else if (url.pathname.startsWith(RESERVED_PATH)) {
+      return;
+    } else if (changeable && event.navigationType === "push") {
       event.preventDefault();
-      shell.push(url.href);
-      // Called from here, so that the referrer is this document.
-      location.replace(url.href);
+      beginning = shell.push(url.href);
+      try {
+        // Called from here, so that the referrer is this document.
+        location.replace(url.href);
+      } finally {
+        beginning = undefined;
+      }
+    } else if (event.navigationType !== "traverse") {
+      follow(event, shell.expect(url.href));
     }
   };
 
@@ -47,6 +67,16 @@ function hookNavigation(shell: ShellApi, navigation: Navigation): void {
     addEventListener.apply(navigation, parameters);
     if (parameters[0] === "navigate") goLast();
   };
+  const handler = Object.getOwnPropertyDescriptor(Navigation.prototype, "onnavigate");
+  if (handler) {
+    Object.defineProperty(navigation, "onnavigate", {
+      ...handler,
+      set(value: unknown) {
+        handler.set?.call(navigation, value);
+        goLast();
+      },
+    });
+  }
   goLast();
   addEventListener.call(navigation, "currententrychange", () => shell.sync(location.href));
 }

@@ -2,8 +2,11 @@
  * Runs before anything else in every document of the app that came through the tunnel, and makes good
  * what a service worker cannot.
  */
+import type { ServiceWorkerToPage } from "../port/messages.ts";
 import { APP_FRAME, type ShellApi } from "../shell/api.ts";
+import { installAborts } from "./aborts.ts";
 import { installCookies } from "./cookies.ts";
+import { installFrames } from "./frames.ts";
 import { installHistory } from "./history.ts";
 import { installWebSocket } from "./websocket.ts";
 
@@ -25,14 +28,36 @@ function isAppFrame(): boolean {
   }
 }
 
+/** Looked up before it is taken away; none where the page is sandboxed. */
+function findContainer(): ServiceWorkerContainer | undefined {
+  try {
+    return (navigator as { serviceWorker?: ServiceWorkerContainer }).serviceWorker;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The service worker may ask whose page this is. */
+function answerFor(shell: ShellApi, container: ServiceWorkerContainer): void {
+  container.addEventListener("message", (event: MessageEvent<ServiceWorkerToPage | null>) => {
+    if (event.data?.type === "whose") shell.mine(event.data.token);
+  });
+  container.startMessages();
+}
+
+const source = document.currentScript?.textContent ?? "";
 document.currentScript?.remove();
+const container = findContainer();
 // An app that registers a service worker here would take the place of ours, and one that cleans up
 // old ones would remove it. To the app it looks like a browser without them.
 delete (Navigator.prototype as { serviceWorker?: unknown }).serviceWorker;
 installWebSocket();
+if (container) installAborts(container);
 const shell = findShell();
 if (shell) {
-  installCookies(shell);
+  if (container) answerFor(shell, container);
+  installCookies(shell, window);
+  installFrames(source, (inner) => installCookies(shell, inner));
   const leave = document.documentElement.dataset["p2clawLeave"];
   if (leave !== undefined) {
     if (isAppFrame()) shell.leave(leave, true);

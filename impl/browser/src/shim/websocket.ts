@@ -4,6 +4,8 @@
  */
 export function installWebSocket(): void {
   const Native = window.WebSocket;
+  // A document without an address of its own has an origin all the same.
+  const ownHost = URL.canParse(window.origin) ? new URL(window.origin).host : undefined;
 
   class UnreachableWebSocket extends EventTarget {
     static readonly CONNECTING = 0;
@@ -20,10 +22,6 @@ export function installWebSocket(): void {
     readonly bufferedAmount = 0;
     binaryType: BinaryType = "blob";
     readyState = 0;
-    onopen: ((event: Event) => void) | null = null;
-    onmessage: ((event: MessageEvent) => void) | null = null;
-    onerror: ((event: Event) => void) | null = null;
-    onclose: ((event: CloseEvent) => void) | null = null;
 
     static override [Symbol.hasInstance](value: unknown): boolean {
       return Function.prototype[Symbol.hasInstance].call(UnreachableWebSocket, value) || value instanceof Native;
@@ -31,8 +29,10 @@ export function installWebSocket(): void {
 
     constructor(url: string | URL, protocols?: string | string[]) {
       super();
-      const target = new URL(url, document.baseURI);
-      if (target.host !== location.host) return new Native(url, protocols) as unknown as UnreachableWebSocket;
+      const target = URL.canParse(url, document.baseURI) ? new URL(url, document.baseURI) : undefined;
+      // The browser's own knows best what is wrong with an address.
+      const isOurs = target !== undefined && target.host === ownHost && /^(ws|http)s?:$/.test(target.protocol) && target.hash === "";
+      if (!isOurs) return new Native(url, protocols) as unknown as UnreachableWebSocket;
       target.protocol = target.protocol.replace(/^http/, "ws");
       this.url = target.href;
       setTimeout(() => this.#fail(), 0);
@@ -48,15 +48,33 @@ export function installWebSocket(): void {
 
     #fail(): void {
       this.readyState = this.CLOSED;
-      const error = new Event("error");
-      this.onerror?.(error);
-      this.dispatchEvent(error);
-      const close = new CloseEvent("close", { code: 1006, wasClean: false });
-      this.onclose?.(close);
-      this.dispatchEvent(close);
+      this.dispatchEvent(new Event("error"));
+      this.dispatchEvent(new CloseEvent("close", { code: 1006, wasClean: false }));
     }
   }
 
+  for (const type of ["open", "message", "error", "close"]) defineHandler(UnreachableWebSocket.prototype, type);
   Object.defineProperty(UnreachableWebSocket, "name", { value: "WebSocket" });
   window.WebSocket = UnreachableWebSocket as unknown as typeof WebSocket;
+}
+
+/** The attribute `on<type>`: one listener whose function may change. */
+function defineHandler(prototype: EventTarget, type: string): void {
+  const handlers = new WeakMap<EventTarget, unknown>();
+  Object.defineProperty(prototype, `on${type}`, {
+    configurable: true,
+    enumerable: true,
+    get(this: EventTarget): unknown {
+      return handlers.get(this) ?? null;
+    },
+    set(this: EventTarget, value: unknown) {
+      if (!handlers.has(this)) {
+        this.addEventListener(type, (event) => {
+          const handler = handlers.get(this);
+          if (typeof handler === "function") handler.call(this, event);
+        });
+      }
+      handlers.set(this, typeof value === "function" ? value : null);
+    },
+  });
 }

@@ -9,6 +9,8 @@ export interface RequestBody {
   /** Bytes in all, where they are known. */
   length: number | undefined;
   chunks: AsyncIterable<Uint8Array>;
+  /** Nobody wants the rest of it. */
+  cancel(): void;
 }
 
 /** `undefined` for a request without a body. */
@@ -17,7 +19,7 @@ export async function requestBody(request: Request): Promise<RequestBody | undef
   if ("body" in request) return request.body ? measure(request.body) : undefined;
   // Firefox gives a service worker no stream, and `arrayBuffer` would hold all of it in memory.
   const blob = await (request as Request).blob();
-  return blob.size === 0 ? undefined : { length: blob.size, chunks: read(blob.stream().getReader(), []) };
+  return blob.size === 0 ? undefined : bodyOf(blob.size, blob.stream().getReader(), []);
 }
 
 async function measure(body: ReadableStream<Uint8Array>): Promise<RequestBody> {
@@ -31,15 +33,21 @@ async function measure(body: ReadableStream<Uint8Array>): Promise<RequestBody> {
     const result = await Promise.race([pending, late]);
     if (result === "late") break;
     pending = undefined;
-    if (result.done) return { length, chunks: read(undefined, chunks) };
+    if (result.done) return bodyOf(length, undefined, chunks);
     chunks.push(result.value);
     length += result.value.byteLength;
   }
-  return { length: undefined, chunks: read(reader, chunks, pending) };
+  return bodyOf(undefined, reader, chunks, pending);
+}
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+function bodyOf(length: number | undefined, reader: Reader | undefined, first: Uint8Array[], pending?: ReturnType<Reader["read"]>): RequestBody {
+  return { length, chunks: read(reader, first, pending), cancel: () => void reader?.cancel().catch(() => undefined) };
 }
 
 async function* read(
-  reader: ReadableStreamDefaultReader<Uint8Array> | undefined, first: Uint8Array[], pending?: Promise<ReadableStreamReadResult<Uint8Array>>,
+  reader: Reader | undefined, first: Uint8Array[], pending?: ReturnType<Reader["read"]>,
 ): AsyncGenerator<Uint8Array> {
   yield* first;
   for (let next = pending ?? reader?.read(); next; next = reader?.read()) {

@@ -1,9 +1,10 @@
 /**
- * Content security policies of the app, changed in two ways only (BRO-012): `frame-ancestors` goes,
- * because the app runs in a frame of the shell, and the shim's hash joins the scripts that may run.
+ * Content security policies of the app, changed in two ways only (BRO-012): the app's own origin joins
+ * `frame-ancestors`, because the app runs in a frame of the shell, and the shim's hash the scripts that
+ * may run.
  */
 
-/** Changes a field value of one or more policies; "" where nothing of them is left. */
+/** Changes a field value of one or more policies. */
 export function amendCsp(value: string, hash: string): string {
   return value
     .split(",")
@@ -18,8 +19,8 @@ function amendPolicy(policy: string, source: string): string {
     const words = text.trim().split(/\s+/);
     const name = words[0]?.toLowerCase() ?? "";
     // Of two directives of one name the first one holds.
-    if (name === "" || name === "frame-ancestors" || directives.some(([other]) => other === name)) continue;
-    directives.push([name, ...words.slice(1)]);
+    if (name === "" || directives.some(([other]) => other === name)) continue;
+    directives.push([name, ...(name === "frame-ancestors" ? withSelf(words.slice(1)) : words.slice(1))]);
   }
   const find = (name: string): string[] | undefined => directives.find(([other]) => other === name);
   const scripts = find("script-src-elem") ?? find("script-src");
@@ -33,6 +34,12 @@ function amendPolicy(policy: string, source: string): string {
     if (allowed !== sources) directives.push(["script-src", ...allowed]);
   }
   return directives.map((directive) => directive.join(" ")).join("; ");
+}
+
+/** The ancestors with the shell among them; in all else as narrow as before. */
+function withSelf(sources: string[]): string[] {
+  if (sources.some((one) => one === "*" || one.toLowerCase() === "'self'")) return sources;
+  return [...sources.filter((one) => one.toLowerCase() !== "'none'"), "'self'"];
 }
 
 /** The sources with one more; the same array where inline scripts run already. */

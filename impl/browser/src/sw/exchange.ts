@@ -1,5 +1,6 @@
 /** The service worker's end of one exchange with the tunnel worker. */
 import { type FieldText, type FromTunnel, PORT_WINDOW, type ToTunnel } from "../port/messages.ts";
+import type { RequestBody } from "./body.ts";
 
 export interface ResponseHead {
   status: number;
@@ -18,13 +19,13 @@ export class TunnelError extends Error {
 
 export class PortExchange {
   readonly id: number;
-  /** Settles when the tunnel worker has the request. */
-  readonly acknowledged: Promise<void>;
+  /** Whether the tunnel worker takes the request; what it declines, it has not acted upon. */
+  readonly taken: Promise<boolean>;
   readonly head: Promise<ResponseHead>;
   readonly body: ReadableStream<Uint8Array>;
   readonly #post: (message: ToTunnel, transfer?: Transferable[]) => void;
   readonly #over: () => void;
-  #acknowledge: () => void = () => undefined;
+  #take: (taken: boolean) => void = () => undefined;
   #resolve: (head: ResponseHead) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -34,6 +35,8 @@ export class PortExchange {
   /** Waits until the page has read what came before it (SES-023). */
   #failure: TypeError | undefined;
 
+  /** Of the request, while it is being sent. */
+  #body: RequestBody | undefined;
   #bodySent = 0;
   #bodyRoom = PORT_WINDOW;
   #bodyWake: () => void = () => undefined;
@@ -42,7 +45,7 @@ export class PortExchange {
     this.id = id;
     this.#post = post;
     this.#over = over;
-    this.acknowledged = new Promise((resolve) => (this.#acknowledge = resolve));
+    this.taken = new Promise((resolve) => (this.#take = resolve));
     this.head = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -64,7 +67,11 @@ export class PortExchange {
     if (this.#isOver) return;
     switch (message.t) {
       case "ack":
-        this.#acknowledge();
+        this.#take(true);
+        break;
+      case "decline":
+        this.#take(false);
+        this.fail(new TunnelError("NO_SESSION", "there is no connection to the machine"));
         break;
       case "head":
         this.#resolve(message);
@@ -92,6 +99,8 @@ export class PortExchange {
 
   /** Ends the exchange with an error for the page. */
   fail(error: Error): void {
+    // Whoever still waits for the request to be taken hears of the failure by its head.
+    this.#take(true);
     this.#finish(() => {
       this.#reject(error);
       this.#failure = new TypeError(`the connection broke: ${error.message}`);
@@ -110,17 +119,22 @@ export class PortExchange {
     this.fail(new TunnelError("CANCELLED", "the page gave the request up"));
   }
 
-  /** Sends the request's body as fast as the tunnel takes it. */
-  async upload(body: AsyncIterable<Uint8Array>): Promise<void> {
+  /** Sends the request's body as fast as the tunnel takes it, until it or the exchange is over. */
+  async upload(body: RequestBody): Promise<void> {
+    this.#body = body;
+    if (this.#isOver) body.cancel();
     try {
-      for await (const bytes of body) {
+      for await (const bytes of body.chunks) {
         while (this.#bodySent >= this.#bodyRoom && !this.#isOver) await new Promise<void>((resolve) => (this.#bodyWake = resolve));
         if (this.#isOver) return;
         this.#bodySent += bytes.byteLength;
         this.#post({ t: "chunk", id: this.id, bytes });
       }
+      this.#body = undefined;
       if (!this.#isOver) this.#post({ t: "end", id: this.id });
     } catch (error) {
+      this.#body = undefined;
+      if (this.#isOver) return;
       this.#post({ t: "abort", id: this.id });
       this.fail(error instanceof Error ? error : new Error("the request's body cannot be read"));
     }
@@ -143,6 +157,7 @@ export class PortExchange {
     } catch {
       // The page has closed the stream already.
     }
+    this.#body?.cancel();
     this.#bodyWake();
     this.#over();
   }

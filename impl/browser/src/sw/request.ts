@@ -2,7 +2,9 @@
  * The head of a request as the app would get it from a browser without a tunnel. A service worker
  * does not see all of it: what is missing is made up here (BROWSER.md 21).
  */
-import type { FieldText } from "../port/messages.ts";
+import type { CookieScope, FieldText } from "../port/messages.ts";
+
+import { HOP_BY_HOP } from "../session/fields.ts";
 
 /** The part of `Request` that matters here. */
 export interface RequestView {
@@ -23,10 +25,7 @@ export interface Environment {
 }
 
 /** Never sent: of one hop only, the agent's to say, or said anew below. */
-const DROPPED = new Set([
-  "host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te",
-  "content-length", "cookie", "accept-encoding", "origin", "referer",
-]);
+const DROPPED = new Set([...HOP_BY_HOP, "te", "host", "content-length", "cookie", "accept-encoding", "origin", "referer"]);
 
 /** The request target in origin-form. */
 export function requestTarget(url: string): string {
@@ -34,8 +33,41 @@ export function requestTarget(url: string): string {
   return pathname + search;
 }
 
+/** Where a request comes from, in the words of `Sec-Fetch-Site`; "none" stands for the person at the browser. */
+export type Site = "same-origin" | "cross-site" | "none";
+
+/**
+ * All requests for parts of a page come from the app's own pages. A frame may be sent here by any page
+ * that the app frames: its origin tells, else its referrer, else that the app's own page said so
+ * (`byApp`); whatever would change something and comes from nobody counts as another site's.
+ */
+export function requestSite(request: RequestView, origin: string, byApp: boolean): Site {
+  if (request.mode !== "navigate" || byApp) return "same-origin";
+  const shown = shownOrigin(request);
+  if (shown !== undefined) return shown === origin ? "same-origin" : "cross-site";
+  if (URL.canParse(request.referrer) && new URL(request.referrer).origin !== "null") {
+    return new URL(request.referrer).origin === origin ? "same-origin" : "cross-site";
+  }
+  return isSafe(request.method) ? "none" : "cross-site";
+}
+
+/** Which cookies go along (RFC 6265bis section 5.8.3). */
+export function cookieScope(request: { method: string; credentials: string }, site: Site): CookieScope {
+  if (request.credentials === "omit") return "none";
+  if (site !== "cross-site") return "all";
+  return isSafe(request.method) ? "cross-site-safe" : "cross-site-unsafe";
+}
+
+const isSafe = (method: string): boolean => method === "GET" || method === "HEAD";
+
+/** Chromium shows it on form posts: that of the page with the form. */
+function shownOrigin(request: RequestView): string | undefined {
+  for (const [name, value] of request.headers) if (name.toLowerCase() === "origin") return value;
+  return undefined;
+}
+
 /** Fields of the request, names in lower case; `bodyLength` where it is known. */
-export function requestFields(request: RequestView, environment: Environment, bodyLength?: number): FieldText[] {
+export function requestFields(request: RequestView, environment: Environment, site: Site, bodyLength?: number): FieldText[] {
   const fields: FieldText[] = [];
   for (const [name, value] of request.headers) {
     const lower = name.toLowerCase();
@@ -51,7 +83,9 @@ export function requestFields(request: RequestView, environment: Environment, bo
   // A compressed event stream would be held back by its decoder; a range is cut from the coded bytes.
   const asIs = has("range") || /\btext\/event-stream\b/.test(fields.find(([name]) => name === "accept")?.[1] ?? "");
   add("accept-encoding", asIs ? "identity" : "gzip, deflate");
-  if (request.method !== "GET" && request.method !== "HEAD") add("origin", environment.origin);
+  const origin = shownOrigin(request);
+  if (origin !== undefined) add("origin", origin);
+  else if (!isSafe(request.method)) add("origin", site === "same-origin" ? environment.origin : "null");
   if (/^https?:/.test(request.referrer)) add("referer", request.referrer);
   if (bodyLength !== undefined) add("content-length", String(bodyLength));
   if (request.cache === "reload") {
@@ -60,17 +94,15 @@ export function requestFields(request: RequestView, environment: Environment, bo
   } else if (request.cache === "no-cache") {
     add("cache-control", "max-age=0");
   }
-  const navigation = request.mode === "navigate";
-  const fromElsewhere = navigation && !request.referrer.startsWith(environment.origin);
-  add("sec-fetch-site", fromElsewhere ? "none" : "same-origin");
+  add("sec-fetch-site", site);
   add("sec-fetch-mode", request.mode);
-  add("sec-fetch-dest", secFetchDest(request, navigation));
+  add("sec-fetch-dest", secFetchDest(request));
   return fields;
 }
 
 /** The app's own frame stands for a tab, so its navigations are those of a document. */
-function secFetchDest(request: RequestView, navigation: boolean): string {
-  if (navigation) return "document";
+function secFetchDest(request: RequestView): string {
+  if (request.mode === "navigate") return "document";
   return request.destination === "" ? "empty" : request.destination;
 }
 

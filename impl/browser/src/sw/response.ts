@@ -11,7 +11,7 @@ const BODILESS = new Set([204, 205, 304]);
 /** Codings that the browser can undo here; a response built by a script is not decoded by itself. */
 const DECODERS: Readonly<Record<string, CompressionFormat>> = { gzip: "gzip", "x-gzip": "gzip", deflate: "deflate" };
 /** Said of a connection, or of a browser's own store, that the page does not have here. */
-const DROPPED = new Set(["set-cookie", "x-frame-options", "clear-site-data", "strict-transport-security", "alt-svc"]);
+const DROPPED = new Set(["set-cookie", "clear-site-data", "strict-transport-security", "alt-svc"]);
 
 export interface ResponseView {
   status: number;
@@ -25,11 +25,20 @@ export function pageHeaders(fields: readonly FieldText[], shimHash: string): Hea
   for (const [name, value] of fields) {
     if (DROPPED.has(name)) continue;
     const isPolicy = name === "content-security-policy" || name === "content-security-policy-report-only";
-    const text = isPolicy ? amendCsp(value, shimHash) : value;
-    if (isPolicy && text === "") continue;
-    headers.append(name, text);
+    if (name === "x-frame-options") headers.set(name, frameOptions(headers.get(name), value));
+    else headers.append(name, isPolicy ? amendCsp(value, shimHash) : value);
   }
   return headers;
+}
+
+/**
+ * The shell is of the app's own origin, so SAMEORIGIN lets it frame what DENY forbids to all. Two
+ * different values would forbid it, too.
+ */
+function frameOptions(before: string | null, value: string): string {
+  const deny = /^(deny|sameorigin)$/i;
+  const words = `${before ?? ""},${value}`.split(",").map((word) => word.trim());
+  return words.some((word) => deny.test(word)) ? "SAMEORIGIN" : value;
 }
 
 /** Decodes the body, leads redirects out of the frame, and puts the shim into documents. */
@@ -38,7 +47,11 @@ export async function pageResponse(
 ): Promise<ResponseView> {
   const { status } = head;
   const headers = pageHeaders(head.fields, shimHash);
-  if (request.method === "HEAD" || BODILESS.has(status)) return { status, headers, body: null };
+  if (request.method === "HEAD" || BODILESS.has(status)) {
+    // The others have none (SES-037); of a 205 the page takes none.
+    if (status === 205) void body.cancel();
+    return { status, headers, body: null };
+  }
   if (REDIRECTS.has(status) && headers.has("location")) {
     void body.cancel();
     return { status, headers, body: null };

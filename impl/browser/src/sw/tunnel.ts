@@ -1,9 +1,13 @@
 /**
- * Finds the tunnel worker of a shell and sends it requests. What is remembered here saves time only:
- * the service worker may be stopped at any moment, and then the shells are found anew.
+ * Finds a tunnel worker with a session and sends it requests: that of the page's own tab, or of another
+ * one. What is remembered here saves time only: the service worker may be stopped at any moment, and
+ * then the shells are found anew.
  */
-import { type FieldText, type FromServiceWorker, type FromTunnel, PORT_VERSION, type ToTunnel } from "../port/messages.ts";
+import {
+  type CookieScope, type FieldText, type FromServiceWorker, type FromTunnel, type Patience, PORT_VERSION, type ToTunnel,
+} from "../port/messages.ts";
 import { PortExchange, TunnelError } from "./exchange.ts";
+import { type Asker, type Owners, topClients } from "./owners.ts";
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -11,6 +15,8 @@ declare const self: ServiceWorkerGlobalScope;
 const ACK_MS = 2_000;
 /** Longest search for a shell that answers. */
 const SEARCH_MS = 15_000;
+/** Between two rounds of the search. */
+const ROUND_MS = 100;
 /** How often it is checked that the shells of open exchanges are still there. */
 const CHECK_MS = 2_000;
 /** Methods that may be repeated when nobody knows whether they arrived (RFC 9110 section 9.2.2). */
@@ -21,16 +27,7 @@ export interface TunnelRequest {
   target: string;
   fields: FieldText[];
   body: boolean;
-  cookies: boolean;
-}
-
-/** Who asked; "" where a client is not known. */
-export interface Asker {
-  page: string;
-  /** The document that a navigation makes. */
-  newPage: string;
-  /** The request is meant to outlive its page. */
-  keepalive: boolean;
+  cookies: CookieScope;
 }
 
 /** One port to the tunnel worker of one shell. */
@@ -54,7 +51,7 @@ class TunnelPort {
     };
   }
 
-  open(request: TunnelRequest, asker: Asker): PortExchange {
+  open(request: TunnelRequest, asker: Asker, patience: Patience): PortExchange {
     const id = this.#next++;
     const post = (message: ToTunnel, transfer: Transferable[] = []): void => this.#port.postMessage(message, transfer);
     const exchange = new PortExchange(id, post, () => {
@@ -67,7 +64,7 @@ class TunnelPort {
     });
     this.#exchanges.set(id, exchange);
     if (asker.newPage === "" && asker.page !== "" && !asker.keepalive) this.#pages.set(id, asker.page);
-    post({ t: "request", id, ...request });
+    post({ t: "request", id, ...request, patience });
     this.#check ??= setInterval(() => void this.#checkClients(), CHECK_MS);
     return exchange;
   }
@@ -75,11 +72,11 @@ class TunnelPort {
   /** Whether the tunnel worker answers in time. */
   async ping(): Promise<boolean> {
     const token = this.#next++;
-    const pong = new Promise<void>((resolve) => this.#pongs.set(token, resolve));
+    const pong = new Promise<boolean>((resolve) => this.#pongs.set(token, () => resolve(true)));
     this.#port.postMessage({ t: "ping", token } satisfies ToTunnel);
     const answered = await within(pong, ACK_MS);
     this.#pongs.delete(token);
-    return answered;
+    return answered ?? false;
   }
 
   fail(reason: string): void {
@@ -97,86 +94,102 @@ class TunnelPort {
 }
 
 export class Tunnel {
+  readonly #owners: Owners;
   readonly #ports = new Map<string, TunnelPort>();
-  /** The shell that carries each page's requests, by client id; insertion order is age. */
-  readonly #owners = new Map<string, string>();
+  /** Tabs that did not answer; they are asked last. */
+  readonly #silent = new Set<string>();
+
+  constructor(owners: Owners) {
+    this.#owners = owners;
+  }
 
   /** A shell offers a port to its tunnel worker. */
   offer(shell: string, port: MessagePort): void {
+    this.#silent.delete(shell);
     this.#ports.set(shell, new TunnelPort(shell, port));
   }
 
   /** Sends a request; settles when a tunnel worker has taken it. */
   async send(request: TunnelRequest, asker: Asker): Promise<PortExchange> {
     const deadline = Date.now() + SEARCH_MS;
-    const repeatable = IDEMPOTENT.has(request.method);
-    const silent = new Set<string>();
+    let declined = false;
     do {
-      const port = await this.#find(asker.page, silent, deadline);
-      if (!port) break;
-      // What must not arrive twice is sent only to a tunnel that has just answered (BRO-009).
-      if (repeatable || (await port.ping())) {
-        const exchange = port.open(request, asker);
-        const failed = exchange.head.then(() => undefined, (error: Error) => error);
-        if (await within(Promise.race([exchange.acknowledged, failed]), ACK_MS)) {
-          this.#own(asker.newPage !== "" ? asker.newPage : asker.page, port.shell);
+      const shells = await this.#shells();
+      const own = await this.#owners.find(asker, shells);
+      const order = [...shells].sort((a, b) => this.#rank(a.id, own) - this.#rank(b.id, own));
+      const silent = new Set<string>();
+      // Whoever has a session comes first; then it is worth waiting for one.
+      for (const patience of ["first", "any"] as const) {
+        for (const shell of order.filter(({ id }) => !silent.has(id))) {
+          const asked = patience === "first" && shell.id !== own ? "none" : patience;
+          const exchange = await this.#try(shell, request, asker, asked);
+          if (exchange === "declined") continue;
+          if (exchange === "silent") {
+            silent.add(shell.id);
+            continue;
+          }
+          // A page that another tab happens to serve is asked again whose it is.
+          if (asker.newPage === "") this.#owners.own(asker.page, own ?? shell.id);
+          else if (own !== undefined) this.#owners.own(asker.newPage, own);
           return exchange;
         }
-        exchange.abort();
-        if (!repeatable) break;
       }
-      this.#ports.delete(port.shell);
-      silent.add(port.shell);
+      declined = order.length > silent.size;
+      if (declined && silent.size === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
     } while (Date.now() < deadline);
+    if (declined) throw new TunnelError("NO_SESSION", "there is no connection to the machine");
     throw new TunnelError("NO_SHELL", "no tab holds a connection to this address");
   }
 
-  /** Tells something to the shell that carries this page's requests. */
-  async tell(page: string, message: FromServiceWorker): Promise<void> {
-    const shell = await self.clients.get(this.#owners.get(page) ?? "");
-    shell?.postMessage(message);
+  async #try(shell: Client, request: TunnelRequest, asker: Asker, patience: Patience): Promise<PortExchange | "declined" | "silent"> {
+    const port = this.#ports.get(shell.id) ?? this.#ask(shell);
+    const repeatable = IDEMPOTENT.has(request.method);
+    // What must not arrive twice is sent only to a tunnel that has just answered (BRO-009).
+    if (repeatable || (await port.ping())) {
+      const exchange = port.open(request, asker, patience);
+      const taken = await within(exchange.taken, ACK_MS);
+      if (taken === true) return exchange;
+      if (taken === false) return "declined";
+      exchange.abort();
+      if (!repeatable) throw new TunnelError("NO_SHELL", "nobody knows whether the request has arrived");
+    }
+    this.#ports.delete(shell.id);
+    this.#silent.add(shell.id);
+    return "silent";
   }
 
-  /** The port of a shell that is there: the page's own if known, else the one used last. */
-  async #find(page: string, silent: Set<string>, deadline: number): Promise<TunnelPort | undefined> {
-    const owner = this.#owners.get(page);
-    const known = owner === undefined || silent.has(owner) ? undefined : this.#ports.get(owner);
-    if (known && (await self.clients.get(known.shell))) return known;
-    for (;;) {
-      const windows = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
-      const shells = windows.filter((client) => client.frameType !== "nested" && client.frameType !== "none");
-      for (const [id, port] of this.#ports) {
-        if (shells.some((shell) => shell.id === id)) continue;
-        port.fail("the tab that held the connection was closed");
-        this.#ports.delete(id);
-      }
-      const shell = shells.find(({ id }) => id === owner && !silent.has(id)) ?? shells.find(({ id }) => !silent.has(id)) ?? shells[0];
-      if (shell) return this.#ports.get(shell.id) ?? this.#ask(shell);
-      if (Date.now() >= deadline) return undefined;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+  /** Smaller is earlier: the page's own shell, those that serve already, those that do not answer. */
+  #rank(shell: string, own: string | undefined): number {
+    if (this.#silent.has(shell)) return 3;
+    if (shell === own) return 0;
+    return this.#ports.has(shell) ? 1 : 2;
+  }
+
+  async #shells(): Promise<readonly Client[]> {
+    const shells = await topClients();
+    for (const [id, port] of this.#ports) {
+      if (shells.some((shell) => shell.id === id)) continue;
+      port.fail("the tab that held the connection was closed");
+      this.#ports.delete(id);
     }
+    return shells;
   }
 
   #ask(shell: Client): TunnelPort {
     const { port1, port2 } = new MessageChannel();
     shell.postMessage({ p2claw: PORT_VERSION, type: "serve" } satisfies FromServiceWorker, [port2]);
-    this.offer(shell.id, port1);
-    return this.#ports.get(shell.id) ?? new TunnelPort(shell.id, port1);
-  }
-
-  #own(page: string, shell: string): void {
-    if (page === "") return;
-    this.#owners.delete(page);
-    this.#owners.set(page, shell);
-    const oldest = this.#owners.keys().next();
-    if (this.#owners.size > 500 && !oldest.done) this.#owners.delete(oldest.value);
+    const port = new TunnelPort(shell.id, port1);
+    this.#ports.set(shell.id, port);
+    return port;
   }
 }
 
-async function within(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+/** What a promise brings in time. */
+async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), milliseconds)));
-  const result = await Promise.race([promise.then(() => true), late]);
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), milliseconds)));
+  const result = await Promise.race([promise, late]);
   clearTimeout(timer);
   return result;
 }

@@ -8,7 +8,7 @@
 import type { Field } from "../codec/session-messages.ts";
 import { ErrorCode, RequestError, errorName } from "../session/errors.ts";
 import { valueBytes, valueText } from "../session/fields.ts";
-import { type FieldText, type FromTunnel, PORT_WINDOW, type ToTunnel } from "../port/messages.ts";
+import { type CookieScope, type FieldText, type FromTunnel, PORT_WINDOW, type ToTunnel } from "../port/messages.ts";
 import type { Link, StreamHandler } from "./link.ts";
 
 /** Body bytes of one message on a port: larger ones are cheaper, up to about here (BROWSER.md 7). */
@@ -23,7 +23,7 @@ export type RequestMessage = Extract<ToTunnel, { t: "request" }>;
 /** What an exchange needs from its surroundings. */
 export interface Surroundings {
   post(message: FromTunnel, transfer?: Transferable[]): void;
-  cookieHeader(target: string): string;
+  cookieHeader(target: string, scope: CookieScope): string;
   storeCookie(line: string, target: string): void;
   /** The exchange was refused and may be started again later. */
   waitAgain(exchange: Exchange): void;
@@ -128,7 +128,7 @@ export class Exchange implements StreamHandler {
     const texts: FieldText[] = [];
     for (const { name, value } of fields) {
       if (name !== "set-cookie") texts.push([name, valueText(value)]);
-      else if (this.#request.cookies) this.#around.storeCookie(utf8.decode(value), this.#request.target);
+      else if (this.#request.cookies !== "none") this.#around.storeCookie(utf8.decode(value), this.#request.target);
     }
     this.#around.post({ t: "head", id: this.id, status, fields: texts });
   }
@@ -183,6 +183,8 @@ export class Exchange implements StreamHandler {
     if (!this.#ended) return;
     this.#around.post({ t: "end", id: this.id, total: this.#delivered });
     this.#close();
+    // The page has its answer and sends no more; a body that stays unfinished must say so (SES-023).
+    if (!this.#complete) this.#link?.cancel(this.#stream);
   }
 
   /** The next bytes of the queue; small ones that had to wait are joined. */
@@ -208,7 +210,8 @@ export class Exchange implements StreamHandler {
 
   #fields(): Field[] | undefined {
     const texts = [...this.#request.fields];
-    const cookie = this.#request.cookies ? this.#around.cookieHeader(this.#request.target) : "";
+    const { cookies, target } = this.#request;
+    const cookie = cookies === "none" ? "" : this.#around.cookieHeader(target, cookies);
     if (cookie !== "") texts.push(["cookie", cookie]);
     const fields: Field[] = [];
     for (const [name, text] of texts) {

@@ -162,7 +162,8 @@ export class Link {
       sent = false;
       for (const [lane, channel] of this.#channels.entries()) {
         if (channel.readyState !== "open") continue;
-        if (buffered > MAX_BUFFERED) return;
+        // The last words go out in any case: they are few, and nothing comes behind them (SES-072).
+        if (buffered > MAX_BUFFERED && !this.#session.closed) return;
         const message = this.#session.transmit(lane);
         if (!message) continue;
         channel.send(message);
@@ -229,7 +230,7 @@ export class Link {
     clearTimeout(this.#timer);
     const handlers = [...this.#handlers.values()];
     this.#handlers.clear();
-    for (const handler of handlers) handler.onFailed(code, reason, false);
+    for (const handler of handlers) handler.onFailed("LOST", reason, false);
     for (const channel of this.#channels) channel.close();
     this.#events.onClosed(code, reason);
   }

@@ -54,6 +54,9 @@ self.onmessage = (event: MessageEvent<ToWorker>) => {
     case "disconnect":
       links.get(message.visit)?.close("DISCONNECTED", message.reason);
       break;
+    case "stop":
+      room.stop();
+      break;
     case "cookies":
       jar.merge(message.records);
       break;

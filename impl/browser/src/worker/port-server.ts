@@ -1,6 +1,6 @@
 /** Serves the requests that one service worker sends through one port. */
 import type { SharedJar } from "../cookie/shared-jar.ts";
-import type { FromTunnel, ToTunnel } from "../port/messages.ts";
+import type { CookieScope, FromTunnel, ToTunnel } from "../port/messages.ts";
 import { Exchange, type RequestMessage, type Surroundings } from "./exchange.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
@@ -28,8 +28,8 @@ export class PortServer implements Surroundings {
     this.#port.postMessage(message, transfer);
   }
 
-  cookieHeader(target: string): string {
-    return this.#jar.get(target, false);
+  cookieHeader(target: string, scope: CookieScope): string {
+    return this.#jar.get(target, scope, false);
   }
 
   storeCookie(line: string, target: string): void {
@@ -51,6 +51,10 @@ export class PortServer implements Surroundings {
   }
 
   #begin(request: RequestMessage): void {
+    if (!this.#room.takes(request.patience)) {
+      this.post({ t: "decline", id: request.id });
+      return;
+    }
     this.post({ t: "ack", id: request.id });
     const exchange = new Exchange(request, this);
     this.#exchanges.set(request.id, exchange);

@@ -202,7 +202,7 @@ async fn sig_021_bad_updates() {
     service.stop().await;
 }
 
-/// SIG-028: a visitor that gives up, in either way; the agent is told.
+/// SIG-028, SIG-030: a visitor that gives up, in either way; the agent is told.
 #[tokio::test]
 async fn sig_028_the_agent_learns_that_a_visitor_is_gone() {
     let service = Service::start().await;
