@@ -81,7 +81,8 @@ impl Coord {
         forwarded.headers_mut().insert(HOST_FIELD, host);
         match self.client.request(forwarded).await {
             Ok(mut response) => {
-                for name in ["connection", "keep-alive", "transfer-encoding"] {
+                // No cookie is set on an address (EDG-009); the rest is of the connection to coord.
+                for name in ["connection", "keep-alive", "set-cookie", "transfer-encoding"] {
                     response.headers_mut().remove(name);
                 }
                 response.map(|body| body.map_frame(|frame| frame.map_data(Bytes::from)).boxed())

@@ -82,7 +82,7 @@ impl Edge {
             HostName::App(_) => {}
             HostName::Parent => return landing(request.uri().path(), &self.parent),
             HostName::BadLabel(error) => {
-                let text = format!("{host} is no address of an app: {error}");
+                let text = format!("{host} is no address of an app: failed to {error}");
                 return page(
                     StatusCode::NOT_FOUND,
                     "NO_SUCH_ALIAS",

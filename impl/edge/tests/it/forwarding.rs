@@ -115,7 +115,6 @@ async fn edg_009_cookies_are_not_passed_on() {
 
 /// EDG-009: no cookie is set on an address, not even by coord.
 #[tokio::test]
-#[ignore = "src/forward.rs passes set-cookie on; take this off once it does not"]
 async fn edg_009_cookies_are_not_set() {
     let mut coord = FakeCoord::start().await;
     let edge = Edge::start(coord.address).await;
