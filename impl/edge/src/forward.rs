@@ -82,7 +82,12 @@ impl Coord {
         match self.client.request(forwarded).await {
             Ok(mut response) => {
                 // No cookie is set on an address (EDG-009); the rest is of the connection to coord.
-                for name in ["connection", "keep-alive", "set-cookie", "transfer-encoding"] {
+                for name in [
+                    "connection",
+                    "keep-alive",
+                    "set-cookie",
+                    "transfer-encoding",
+                ] {
                     response.headers_mut().remove(name);
                 }
                 response.map(|body| body.map_frame(|frame| frame.map_data(Bytes::from)).boxed())
