@@ -405,3 +405,63 @@ impl ApiClient {
         })))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    fn entry() -> RouteEntry {
+        RouteEntry {
+            upstream: "1".parse().unwrap(),
+            preserve_host: false,
+        }
+    }
+
+    /// An app is live once coord has said so, and no sooner.
+    #[test]
+    fn live_is_what_coord_has_confirmed() {
+        let (status, watched) = watch::channel(LinkStatus::default());
+        let api = Api {
+            routes: Arc::new(Routes::load(None).unwrap()),
+            status: watched,
+            peer_id: String::new(),
+            coord: String::new(),
+            udp: Vec::new(),
+        };
+        let app = AppName::parse("recipes").unwrap();
+        let live = || {
+            let route = api.route_status(&app, entry());
+            assert_eq!(route.live, route.problem.is_none());
+            route.live
+        };
+        assert!(!live(), "there is no link");
+        status.send_modify(|status| status.registered = true);
+        assert!(!live(), "coord has not seen the name");
+        status.send_modify(|status| status.accepted = vec!["recipes".to_owned()]);
+        assert!(live());
+        status.send_modify(|status| {
+            status.accepted.clear();
+            status.refused = vec![("recipes".to_owned(), "at most 1 route".to_owned())];
+        });
+        assert!(!live(), "coord has refused the name");
+    }
+
+    /// One more than coord allows is refused here: coord would drop another one for it.
+    #[test]
+    fn no_more_is_exposed_than_coord_allows() {
+        let routes = Routes::load(None).unwrap();
+        routes.limit(1);
+        let name = |name| AppName::parse(name).unwrap();
+        routes.expose(name("z"), entry()).unwrap();
+        let error = routes.expose(name("a"), entry()).unwrap_err();
+        assert!(
+            matches!(error, RouteError::Full { limit: 1, .. }),
+            "{error}"
+        );
+        let replaced = routes.expose(name("z"), entry()).unwrap();
+        assert_eq!(replaced, Some(entry()));
+        assert_eq!(routes.apps(), [name("z")]);
+    }
+}
