@@ -233,6 +233,8 @@ impl Link {
                 }
             }
             let sent = tokio::select! {
+                // What can leave does, so that the shutdown below gets to say goodbye.
+                biased;
                 sent = timeout(SEND_DEADLINE, transmit(&mut link, &mut socket)) => sent,
                 () = self.shutdown.cancelled() => break Ended::Shutdown,
             };

@@ -132,3 +132,30 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An address that went over to another peer stays there when the first one forgets it.
+    #[test]
+    fn forgetting_takes_nothing_from_others() {
+        let demux = Demux::default();
+        let _queues = (demux.insert("one"), demux.insert("two"));
+        let address = |port: usize| {
+            let port = u16::try_from(port).unwrap_or(0);
+            SocketAddr::from(([127, 0, 0, 1], port))
+        };
+        for port in 1..=ADDRESSES_PER_PEER {
+            demux.learn("one", address(port));
+        }
+        demux.table().assign("two", address(1));
+        demux.learn("one", address(ADDRESSES_PER_PEER + 1));
+        let owner = |port| demux.table().by_address.get(&address(port)).cloned();
+        assert_eq!(owner(1).as_deref(), Some("two"));
+        assert_eq!(owner(ADDRESSES_PER_PEER + 1).as_deref(), Some("one"));
+        demux.remove("one");
+        assert_eq!(owner(1).as_deref(), Some("two"));
+        assert_eq!(owner(2), None);
+    }
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-/// IDN-009: under several names, an agent is told the one that it has asked.
+/// IDN-009, IDN-023: under several names, an agent is told the one that it has asked.
 #[tokio::test]
 async fn idn_009_the_domain_is_the_one_that_was_asked() {
     let mut config = config();
