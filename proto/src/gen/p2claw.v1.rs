@@ -444,6 +444,9 @@ pub struct Request {
     /// No body follows.
     #[prost(bool, tag = "4")]
     pub end: bool,
+    /// With the method CONNECT only: "websocket" (RFC 8441).
+    #[prost(string, tag = "5")]
+    pub protocol: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Response {
@@ -455,6 +458,16 @@ pub struct Response {
     /// No body follows.
     #[prost(bool, tag = "3")]
     pub end: bool,
+}
+/// Ends one half of a WebSocket.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WsClose {
+    /// Registry: spec/registries/close-codes.csv. 0: no code.
+    #[prost(uint32, tag = "1")]
+    pub code: u32,
+    /// At most 123 bytes; empty without a code (RFC 6455 section 5.5).
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
 }
 /// Ends a body, with trailer fields.
 #[derive(Clone, PartialEq, ::prost::Message)]
