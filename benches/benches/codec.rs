@@ -41,6 +41,7 @@ fn request() -> Frame {
             target: "/assets/app.js?v=1".into(),
             fields: fields.map(field).to_vec(),
             end: true,
+            ..Default::default()
         },
     }
 }

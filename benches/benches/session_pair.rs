@@ -65,6 +65,7 @@ impl Pair {
             target: target.clone(),
             fields: Fields::new(),
             end: true,
+            protocol: None,
         };
         self.visitor.open(request).expect("room for a stream")
     }

@@ -12,7 +12,10 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Path as PathParam, State},
+    extract::{
+        Path as PathParam, State,
+        rejection::{JsonRejection, PathRejection},
+    },
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, put},
@@ -162,12 +165,7 @@ impl ApiSocket {
     }
 
     pub(crate) async fn serve(self, api: Arc<Api>, shutdown: CancellationToken) -> io::Result<()> {
-        let router = Router::new()
-            .route("/v1/status", get(status))
-            .route("/v1/routes", get(routes))
-            .route("/v1/routes/{app}", put(expose).delete(unexpose))
-            .with_state(api);
-        let result = axum::serve(self.listener, router)
+        let result = axum::serve(self.listener, api.router())
             .with_graceful_shutdown(shutdown.cancelled_owned())
             .await;
         let _ = fs::remove_file(&self.path);
@@ -177,15 +175,31 @@ impl ApiSocket {
 
 /// What the API shows and changes.
 #[derive(Debug)]
-pub(crate) struct Api {
-    pub(crate) routes: Arc<Routes>,
-    pub(crate) status: watch::Receiver<LinkStatus>,
-    pub(crate) peer_id: String,
-    pub(crate) coord: String,
-    pub(crate) udp: Vec<String>,
+pub struct Api {
+    /// What is exposed.
+    pub routes: Arc<Routes>,
+    /// How the link stands.
+    pub status: watch::Receiver<LinkStatus>,
+    /// As in [`Status::peer_id`].
+    pub peer_id: String,
+    /// As in [`Status::coord`].
+    pub coord: String,
+    /// As in [`Status::udp`].
+    pub udp: Vec<String>,
 }
 
 impl Api {
+    /// What answers the requests, wherever they come from. Every refusal is JSON with an `error`.
+    pub fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/v1/status", get(status))
+            .route("/v1/routes", get(routes))
+            .route("/v1/routes/{app}", put(expose).delete(unexpose))
+            .fallback(no_such_path)
+            .method_not_allowed_fallback(no_such_method)
+            .with_state(self)
+    }
+
     fn route_status(&self, app: &AppName, entry: RouteEntry) -> RouteStatus {
         let link = self.status.borrow();
         let refused = link.refused.iter().find(|(name, _)| name == app.as_str());
@@ -232,12 +246,16 @@ async fn routes(State(api): State<Arc<Api>>) -> Json<Vec<RouteStatus>> {
 
 async fn expose(
     State(api): State<Arc<Api>>,
-    PathParam(app): PathParam<String>,
-    Json(entry): Json<RouteEntry>,
+    app: Result<PathParam<String>, PathRejection>,
+    entry: Result<Json<RouteEntry>, JsonRejection>,
 ) -> Response {
-    let app = match AppName::parse(&app) {
+    let app = match read_app(app) {
         Ok(app) => app,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, &error),
+        Err(refusal) => return refusal,
+    };
+    let entry = match entry {
+        Ok(Json(entry)) => entry,
+        Err(error) => return problem(error.status(), &error.body_text()),
     };
     let replaces = match api.routes.expose(app.clone(), entry.clone()) {
         Ok(replaced) => replaced.map(|entry| entry.upstream),
@@ -256,10 +274,13 @@ async fn expose(
     Json(status).into_response()
 }
 
-async fn unexpose(State(api): State<Arc<Api>>, PathParam(app): PathParam<String>) -> Response {
-    let app = match AppName::parse(&app) {
+async fn unexpose(
+    State(api): State<Arc<Api>>,
+    app: Result<PathParam<String>, PathRejection>,
+) -> Response {
+    let app = match read_app(app) {
         Ok(app) => app,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, &error),
+        Err(refusal) => return refusal,
     };
     match api.routes.unexpose(&app) {
         Ok(true) => StatusCode::NO_CONTENT.into_response(),
@@ -269,6 +290,35 @@ async fn unexpose(State(api): State<Arc<Api>>, PathParam(app): PathParam<String>
         ),
         Err(error) => route_problem(&error),
     }
+}
+
+#[expect(
+    clippy::result_large_err,
+    reason = "the refusal is the answer, and is sent at once"
+)]
+fn read_app(app: Result<PathParam<String>, PathRejection>) -> Result<AppName, Response> {
+    let PathParam(app) = app.map_err(|error| problem(error.status(), &error.body_text()))?;
+    AppName::parse(&app).map_err(|error| problem(StatusCode::BAD_REQUEST, &error))
+}
+
+async fn no_such_path(uri: http::Uri) -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        &format!(
+            "find {}: the paths here are /v1/status, /v1/routes and /v1/routes/<app>",
+            uri.path()
+        ),
+    )
+}
+
+async fn no_such_method(method: Method, uri: http::Uri) -> Response {
+    problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        &format!(
+            "{method} {}: this path is for other methods, see the field `allow`",
+            uri.path()
+        ),
+    )
 }
 
 fn route_problem(error: &RouteError) -> Response {

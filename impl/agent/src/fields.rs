@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use p2claw_session::Fields;
 
-use crate::{transport::Path, upstream::Upstream};
+use crate::{cookie, transport::Path, upstream::Upstream};
 
 /// Bit of the setting `encodings`: the sender decodes gzip (`spec/registries/settings.csv`).
 const ENCODING_GZIP: u64 = 1;
@@ -52,10 +52,14 @@ pub(crate) fn for_upstream(
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(fields.len() + 8);
     for (name, value) in fields.iter() {
-        if HOP_BY_HOP.contains(&name) || is_ours_to_write(name) {
+        if HOP_BY_HOP.contains(&name) || is_ours_to_write(name) || name == "cookie" {
             continue;
         }
         append(&mut headers, name, value);
+    }
+    // HTP-003: an upstream that speaks HTTP/1.1 expects one field at most.
+    if let Some(cookies) = cookie::join(fields.get_all("cookie").map(|piece| &piece[..])) {
+        append(&mut headers, "cookie", &cookies);
     }
     let host = if preserve_host {
         facts.public_authority.clone()

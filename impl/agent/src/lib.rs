@@ -18,6 +18,7 @@
 pub mod api;
 mod clock;
 pub mod connection;
+pub mod cookie;
 mod fields;
 mod link;
 pub mod memory;
@@ -28,6 +29,7 @@ mod state;
 pub mod transport;
 mod upstream;
 mod visit;
+mod websocket;
 
 use std::sync::Arc;
 

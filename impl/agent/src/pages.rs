@@ -19,6 +19,10 @@ pub(crate) enum Failure {
     BadAnswer,
     /// The upstream's response head does not fit a frame.
     HeadTooLarge,
+    /// The upstream answered a WebSocket handshake with something else.
+    NotAWebSocket,
+    /// An extended CONNECT with a protocol that the agent does not know.
+    UnsupportedProtocol,
 }
 
 impl Failure {
@@ -28,6 +32,8 @@ impl Failure {
             Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
             Self::UpstreamFailed | Self::BadAnswer => "UPSTREAM_FAILED",
             Self::HeadTooLarge => "HEAD_TOO_LARGE",
+            Self::NotAWebSocket => "NOT_A_WEBSOCKET",
+            Self::UnsupportedProtocol => "UNSUPPORTED_PROTOCOL",
         }
     }
 
@@ -37,7 +43,9 @@ impl Failure {
             Self::UpstreamUnavailable
             | Self::UpstreamFailed
             | Self::BadAnswer
-            | Self::HeadTooLarge => 502,
+            | Self::HeadTooLarge
+            | Self::NotAWebSocket => 502,
+            Self::UnsupportedProtocol => 501,
         }
     }
 
@@ -47,6 +55,8 @@ impl Failure {
             Self::UpstreamUnavailable => "The app is not running",
             Self::UpstreamFailed => "The app hung up",
             Self::BadAnswer | Self::HeadTooLarge => "The app's answer cannot be carried",
+            Self::NotAWebSocket => "The app has no WebSocket here",
+            Self::UnsupportedProtocol => "The agent does not know this protocol",
         }
     }
 
@@ -71,6 +81,14 @@ impl Failure {
             Self::HeadTooLarge => {
                 "The header fields of the app's answer are larger than 16 KiB. Cookies are the \
                  usual cause."
+            }
+            Self::NotAWebSocket => {
+                "You reached the right machine and the app answered, but not as a WebSocket does. \
+                 Look whether the app really serves WebSockets at this path."
+            }
+            Self::UnsupportedProtocol => {
+                "The program asked for a protocol that this version does not carry. It knows \
+                 HTTP and WebSockets."
             }
         }
     }

@@ -13,6 +13,7 @@ use hyper_util::{
 };
 use p2claw_session::{ErrorCode, Fields, Response, limits::FIELDS_MAX};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     connection::{Incoming, RecvBody, SendBody, StreamError},
@@ -20,6 +21,7 @@ use crate::{
     pages::{self, Failure},
     routes::Route,
     upstream::Connector,
+    websocket::{self, Handshake},
 };
 
 /// 1xx responses that wait for the visitor's stream; an upstream sends one or two.
@@ -64,6 +66,7 @@ pub(crate) async fn serve(
     route: Option<Arc<Route>>,
     facts: Arc<VisitFacts>,
     app: &str,
+    shutdown: CancellationToken,
 ) {
     let Incoming {
         request,
@@ -73,7 +76,15 @@ pub(crate) async fn serve(
     let Some(route) = route else {
         return decline(Failure::NoSuchApp, &request, &mut answer, app).await;
     };
+    if request.protocol.is_some() && !request.is_websocket() {
+        return decline(Failure::UnsupportedProtocol, &request, &mut answer, app).await;
+    }
     let (informational, mut early) = mpsc::channel(INFORMATIONAL_QUEUE);
+    // The body of a WebSocket begins when the upstream has switched protocols.
+    let (body, messages) = match request.is_websocket() {
+        true => (None, Some(body)),
+        false => (Some(body), None),
+    };
     let Some(mut forwarded) = forward(&request, body, &route, &facts) else {
         answer.reset(
             ErrorCode::BAD_MESSAGE,
@@ -81,6 +92,7 @@ pub(crate) async fn serve(
         );
         return;
     };
+    let upgrade = messages.map(|messages| (Handshake::begin(&mut forwarded), messages));
     let is_head = request.method == "HEAD";
     hyper::ext::on_informational(&mut forwarded, move |response| {
         // A hint that finds no room is only a hint.
@@ -105,6 +117,20 @@ pub(crate) async fn serve(
         tracing::debug!(error = %stopped, "visitor left before the answer");
         return;
     };
+    let response = match (response, upgrade) {
+        (Ok(response), Some((handshake, messages))) => {
+            match websocket::judge(response, &handshake, &route) {
+                websocket::Answer::Switched(upgrade, fields) => {
+                    return websocket::carry(upgrade, fields, messages, answer, shutdown).await;
+                }
+                websocket::Answer::Refused(response) => Ok(response),
+                websocket::Answer::Nonsense(failure) => {
+                    return decline(failure, &request, &mut answer, app).await;
+                }
+            }
+        }
+        (response, _) => response,
+    };
     match response {
         Ok(response) => relay(response, is_head, &route, &request, answer, app).await,
         Err(error) => {
@@ -126,7 +152,7 @@ fn failure_of(error: &ClientError) -> Failure {
 /// query and can become nothing else (`HTP-010`).
 fn forward(
     request: &p2claw_session::Request,
-    body: RecvBody,
+    body: Option<RecvBody>,
     route: &Route,
     facts: &VisitFacts,
 ) -> Option<HttpRequest<RequestBody>> {
@@ -137,18 +163,16 @@ fn forward(
         .path_and_query(target)
         .build()
         .ok()?;
-    let body = if request.end {
-        Either::Right(Empty::new())
-    } else {
-        Either::Left(body)
-    };
+    let body = body.filter(|_| !request.end);
+    let has_body = body.is_some();
+    let body = body.map_or_else(|| Either::Right(Empty::new()), Either::Left);
     let mut forwarded = HttpRequest::new(body);
     *forwarded.method_mut() = Method::from_bytes(request.method.as_bytes()).ok()?;
     *forwarded.uri_mut() = uri;
     let mut headers =
         fields::for_upstream(&request.fields, &route.upstream, route.preserve_host, facts);
     // hyper would leave out the body of a GET whose length is not known.
-    if !request.end && !headers.contains_key(header::CONTENT_LENGTH) {
+    if has_body && !headers.contains_key(header::CONTENT_LENGTH) {
         headers.insert(
             header::TRANSFER_ENCODING,
             HeaderValue::from_static("chunked"),
@@ -212,7 +236,7 @@ async fn relay(
             // A cut-off body is an error at the other end, never a clean end (`HTP-050`).
             Some(Err(error)) => {
                 tracing::debug!(%error, app, "upstream hung up within a body");
-                answer.reset(
+                answer.cut_off(
                     ErrorCode::UPSTREAM_FAILED,
                     "the app hung up within the body",
                 );

@@ -17,9 +17,6 @@ use p2claw_session::LaneId;
 /// Label of every pre-negotiated data channel (`RTC-002`).
 pub const LANE_LABEL: &str = "p2claw";
 
-/// How long a lost path may take to come back before the peer is given up (DESIGN.md, Session).
-pub const PATH_GRACE: Duration = Duration::from_secs(30);
-
 /// How long a peer that was closed waits for the other end to acknowledge its last messages.
 pub const LINGER: Duration = Duration::from_secs(2);
 

@@ -284,6 +284,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
 
+    /// HTP-011
     #[test]
     fn loopback_forms_are_read() {
         for (text, shown) in [
@@ -300,6 +301,7 @@ mod tests {
         }
     }
 
+    /// HTP-011
     #[test]
     fn everything_else_is_refused_with_the_reason() {
         for text in [

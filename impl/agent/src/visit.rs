@@ -177,9 +177,10 @@ impl Visit {
                         let route = host.routes.get(&app);
                         let facts = Arc::new(with_path(&facts, &connection));
                         let app = app.clone();
+                        let shutdown = shutdown.clone();
                         let span = tracing::debug_span!("request", stream = %incoming.stream());
                         requests.spawn(
-                            async move { proxy::serve(incoming, route, facts, app.as_str()).await }
+                            async move { proxy::serve(incoming, route, facts, app.as_str(), shutdown).await }
                                 .instrument(span),
                         );
                     }

@@ -8,21 +8,12 @@ use crate::limits::{
     SEND_BUFFER, SEND_BUFFER_MAX, SESSION_CREDIT_DEFAULT, SESSION_WINDOW, SOFTWARE_MAX,
     STREAM_CREDIT_DEFAULT, STREAMS_DEFAULT, STREAMS_MAX, WINDOW_MAX,
 };
+use crate::registry::setting;
 use crate::session::reason_cut;
 use crate::{ErrorCode, Role, SessionError};
 
 /// The version of the protocol that this crate speaks.
 pub(crate) const VERSION: u32 = 1;
-
-/// Setting ids; registry `spec/registries/settings.csv`.
-mod id {
-    pub(super) const MAX_FRAME: u64 = 0x1;
-    pub(super) const STREAM_CREDIT: u64 = 0x2;
-    pub(super) const SESSION_CREDIT: u64 = 0x3;
-    pub(super) const MAX_STREAMS: u64 = 0x4;
-    pub(super) const LANES: u64 = 0x5;
-    pub(super) const ENCODINGS: u64 = 0x6;
-}
 
 /// What one end offers and how much it keeps; see [`crate::limits`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,18 +164,26 @@ impl Config {
                 settings.push(proto::Setting { id, value });
             }
         };
-        set(id::MAX_FRAME, self.max_frame as u64, FRAME_DEFAULT as u64);
-        set(id::STREAM_CREDIT, self.stream_credit, STREAM_CREDIT_DEFAULT);
         set(
-            id::SESSION_CREDIT,
+            setting::max_frame::ID,
+            self.max_frame as u64,
+            FRAME_DEFAULT as u64,
+        );
+        set(
+            setting::initial_stream_credit::ID,
+            self.stream_credit,
+            STREAM_CREDIT_DEFAULT,
+        );
+        set(
+            setting::initial_session_credit::ID,
             self.session_credit,
             SESSION_CREDIT_DEFAULT,
         );
         if role == Role::Agent {
-            set(id::MAX_STREAMS, self.max_streams, STREAMS_DEFAULT);
+            set(setting::max_streams::ID, self.max_streams, STREAMS_DEFAULT);
         }
-        set(id::LANES, self.lanes.into(), 1);
-        set(id::ENCODINGS, self.encodings, 0);
+        set(setting::lanes::ID, self.lanes.into(), 1);
+        set(setting::encodings::ID, self.encodings, 0);
         if let Some(seed) = self.grease_seed {
             let mut grease_values = Grease(seed);
             settings.push(proto::Setting {
@@ -249,21 +248,23 @@ impl PeerSettings {
         // SES-008
         for proto::Setting { id, value } in hello.settings {
             let known = match id {
-                id::MAX_FRAME => usize::try_from(value)
+                setting::max_frame::ID => usize::try_from(value)
                     .ok()
                     .filter(|value| (FRAME_DEFAULT..=FRAME_MAX).contains(value))
                     .map(|value| settings.max_frame = value),
-                id::STREAM_CREDIT => {
+                setting::initial_stream_credit::ID => {
                     (value >= STREAM_CREDIT_DEFAULT).then(|| settings.initial_stream_credit = value)
                 }
-                id::SESSION_CREDIT => (value >= SESSION_CREDIT_DEFAULT)
+                setting::initial_session_credit::ID => (value >= SESSION_CREDIT_DEFAULT)
                     .then(|| settings.initial_session_credit = value),
-                id::MAX_STREAMS => (value >= STREAMS_DEFAULT).then(|| settings.max_streams = value),
-                id::LANES => u8::try_from(value)
+                setting::max_streams::ID => {
+                    (value >= STREAMS_DEFAULT).then(|| settings.max_streams = value)
+                }
+                setting::lanes::ID => u8::try_from(value)
                     .ok()
                     .filter(|value| (1..=LANES_MAX).contains(value))
                     .map(|value| settings.lanes = value),
-                id::ENCODINGS => {
+                setting::encodings::ID => {
                     settings.encodings = value;
                     Some(())
                 }

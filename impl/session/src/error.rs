@@ -21,63 +21,7 @@ pub enum Fault {
     Limit,
 }
 
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $value:literal, $fault:ident;)*) => {
-        impl ErrorCode {
-            $($(#[$doc])* pub const $name: Self = Self($value);)*
-
-            /// Every registered code.
-            pub const REGISTERED: &'static [Self] = &[$(Self::$name),*];
-
-            /// The registry's name, `UNKNOWN` for a code that is not in it.
-            pub const fn name(self) -> &'static str {
-                match self.0 {
-                    $($value => stringify!($name),)*
-                    _ => "UNKNOWN",
-                }
-            }
-
-            /// Whose fault it is, seen from the end that sent the code.
-            pub const fn fault(self) -> Fault {
-                match self.0 {
-                    $($value => Fault::$fault,)*
-                    // An unknown code counts as INTERNAL (SES-092).
-                    _ => Fault::Own,
-                }
-            }
-        }
-    };
-}
-
-codes! {
-    /// Nothing went wrong: a graceful end, or bytes that are no longer needed.
-    NO_ERROR = 0, Caller;
-    /// The sender of the code has a defect.
-    INTERNAL = 1, Own;
-    /// The other end broke a rule that has no code of its own.
-    PROTOCOL = 2, Peer;
-    /// A frame is longer than both ends agreed on.
-    FRAME_SIZE = 3, Peer;
-    /// More body bytes than the credit allows.
-    FLOW_CONTROL = 4, Peer;
-    /// A request, response or body that breaks the rules of HTTP.
-    BAD_MESSAGE = 5, Peer;
-    /// The application lost interest.
-    CANCELLED = 6, Caller;
-    /// Not acted upon at all; safe to retry.
-    REFUSED = 7, Limit;
-    /// The upstream hung up in the middle of the body.
-    UPSTREAM_FAILED = 8, Upstream;
-    /// Nothing was received for too long.
-    IDLE_TIMEOUT = 9, Peer;
-    /// No common version.
-    VERSION = 10, Peer;
-    /// The other end makes work without any use.
-    EXCESSIVE_LOAD = 11, Peer;
-    /// A head does not fit into one frame.
-    HEAD_TOO_LARGE = 12, Limit;
-}
-
+// The registered codes, their names and faults stand in registry.rs.
 impl ErrorCode {
     /// The code with this number, registered or not.
     pub const fn new(code: u64) -> Self {
@@ -204,6 +148,15 @@ pub enum WriteError {
     /// Only an agent responds.
     #[error("only an agent responds")]
     WrongRole,
+    /// The WebSocket was not accepted yet (WSK-005).
+    #[error("the WebSocket is not open yet")]
+    NotOpen,
+    /// A body was written to a WebSocket, or a message to an exchange without one.
+    #[error("WebSockets carry messages, and other exchanges bodies")]
+    WrongMode,
+    /// A message of another kind has not ended yet (WSK-014).
+    #[error("a message of the other kind has not ended yet")]
+    WithinMessage,
     /// The head or the trailers break a rule of HTTP.
     #[error("invalid message: {0}")]
     Message(#[from] MessageError),

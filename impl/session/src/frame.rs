@@ -4,75 +4,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 use p2claw_proto::v1 as proto;
 use prost::Message;
 
-use crate::{ErrorCode, StreamId, varint};
+use crate::registry::{GREASE_FIRST, GREASE_STEP};
+use crate::{ErrorCode, MessageKind, StreamId, varint};
 
-macro_rules! frame_types {
-    ($($(#[$doc:meta])* $name:ident = $value:literal, $label:literal;)*) => {
-        /// A frame type of the registry `spec/registries/frame-types.csv`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum FrameType {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl FrameType {
-            /// Every registered type.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The type with this number, `None` if it is not registered.
-            pub const fn from_wire(value: u64) -> Option<Self> {
-                match value {
-                    $($value => Some(Self::$name),)*
-                    _ => None,
-                }
-            }
-
-            /// The number on the wire.
-            pub const fn wire(self) -> u64 {
-                match self {
-                    $(Self::$name => $value,)*
-                }
-            }
-
-            /// The name in the registry.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => $label,)*
-                }
-            }
-        }
-    };
-}
-
-frame_types! {
-    /// First frame each way on lane 0: versions and settings.
-    Hello = 0x01, "HELLO";
-    /// Opens a stream.
-    Request = 0x02, "REQUEST";
-    /// A response head, 1xx or final.
-    Response = 0x03, "RESPONSE";
-    /// Body bytes, at least one.
-    Data = 0x04, "DATA";
-    /// The last body bytes, perhaps none.
-    DataEnd = 0x05, "DATA_END";
-    /// Ends a body, with trailer fields.
-    Trailers = 0x06, "TRAILERS";
-    /// The sender gives its body up.
-    Reset = 0x07, "RESET";
-    /// The receiver asks for no more of the body.
-    Stop = 0x08, "STOP";
-    /// Flow-control credit.
-    Credit = 0x09, "CREDIT";
-    /// Asks for a PONG.
-    Ping = 0x0a, "PING";
-    /// Answers a PING.
-    Pong = 0x0b, "PONG";
-    /// No further streams.
-    GoAway = 0x0c, "GOAWAY";
-}
+pub use crate::registry::FrameType;
 
 /// The n-th type, setting or code that stands for nothing and must be skipped (SES-091).
 pub const fn grease(n: u32) -> u64 {
-    0x1f * (n as u64) + 0x21
+    GREASE_STEP * (n as u64) + GREASE_FIRST
 }
 
 /// A decoded message.
@@ -107,6 +46,24 @@ pub enum Frame {
         stream: StreamId,
         /// A slice of the message.
         data: Bytes,
+    },
+    /// A WebSocket message, or a part of one.
+    Message {
+        /// The stream.
+        stream: StreamId,
+        /// Text or binary.
+        kind: MessageKind,
+        /// The message ends with it.
+        last: bool,
+        /// A slice of the message on the lane.
+        data: Bytes,
+    },
+    /// Ends one half of a WebSocket; code and reason are not checked yet, see [`crate::Close`].
+    Close {
+        /// The stream.
+        stream: StreamId,
+        /// Code and reason.
+        close: proto::WsClose,
     },
     /// Ends a body; the fields are not checked yet.
     Trailers {
@@ -180,9 +137,9 @@ pub enum FrameError {
     /// The payload is not the message that its type calls for.
     #[error("the payload of {} does not decode", .0.name())]
     Payload(FrameType),
-    /// DATA without a byte (SES-022).
-    #[error("a DATA frame is empty")]
-    EmptyData,
+    /// DATA without a byte (SES-022), or a part of a message without one (WSK-011).
+    #[error("a {} frame is empty", .0.name())]
+    EmptyData(FrameType),
     /// A frame of a stream names stream 0, or one of the session names a stream (SES-009).
     #[error("{} names a stream where it must not, or none where it must", .0.name())]
     WrongStream(FrameType),
@@ -266,7 +223,11 @@ impl Frame {
                 stream: of_stream()?,
                 head: payload(frame_type, message)?,
             },
-            FrameType::Data if message.is_empty() => return Err(FrameError::EmptyData),
+            FrameType::Data | FrameType::WsTextPart | FrameType::WsBinaryPart
+                if message.is_empty() =>
+            {
+                return Err(FrameError::EmptyData(frame_type));
+            }
             FrameType::Data => Self::Data {
                 stream: of_stream()?,
                 data: message,
@@ -274,6 +235,22 @@ impl Frame {
             FrameType::DataEnd => Self::DataEnd {
                 stream: of_stream()?,
                 data: message,
+            },
+            FrameType::WsText
+            | FrameType::WsBinary
+            | FrameType::WsTextPart
+            | FrameType::WsBinaryPart => Self::Message {
+                stream: of_stream()?,
+                kind: match frame_type {
+                    FrameType::WsText | FrameType::WsTextPart => MessageKind::Text,
+                    _ => MessageKind::Binary,
+                },
+                last: matches!(frame_type, FrameType::WsText | FrameType::WsBinary),
+                data: message,
+            },
+            FrameType::WsClose => Self::Close {
+                stream: of_stream()?,
+                close: payload(frame_type, message)?,
             },
             FrameType::Trailers => Self::Trailers {
                 stream: of_stream()?,
@@ -335,6 +312,13 @@ impl Frame {
             Self::Response { stream, head } => header(FrameType::Response, stream).message(head),
             Self::Data { stream, data } => raw(header(FrameType::Data, stream), data),
             Self::DataEnd { stream, data } => raw(header(FrameType::DataEnd, stream), data),
+            Self::Message {
+                stream,
+                kind,
+                last,
+                data,
+            } => raw(header(kind.frame_type(*last), stream), data),
+            Self::Close { stream, close } => header(FrameType::WsClose, stream).message(close),
             Self::Trailers { stream, trailers } => {
                 header(FrameType::Trailers, stream).message(trailers)
             }

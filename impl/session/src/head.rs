@@ -5,7 +5,7 @@ mod message;
 mod target;
 
 pub use fields::{FieldError, Fields};
-pub use message::{MessageError, Request, Response};
+pub use message::{MessageError, Request, Response, WEBSOCKET};
 pub use target::{Target, TargetError};
 
 pub(crate) use message::BodyLength;

@@ -14,6 +14,7 @@
 //!     target: Target::parse("/recipes")?,
 //!     fields: Fields::new(),
 //!     end: true,
+//!     protocol: None,
 //! })?;
 //! while let Some(message) = visitor.poll_transmit(LaneId::ZERO) {
 //!     agent.handle_message(now, LaneId::ZERO, message)?;
@@ -29,13 +30,16 @@ mod error;
 pub mod frame;
 pub mod head;
 pub mod limits;
+pub mod registry;
 mod session;
 mod stream;
 mod types;
 pub mod varint;
+mod websocket;
 
 pub use config::{Config, ConfigError, PeerSettings};
 pub use error::{ErrorCode, Fault, OpenError, ReadError, SessionError, WriteError};
 pub use head::{Fields, Request, Response, Target};
 pub use session::{Event, Read, Session};
 pub use types::{LaneId, Role, StreamId};
+pub use websocket::{Close, CloseError, MessageKind};

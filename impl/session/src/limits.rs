@@ -4,29 +4,30 @@
 use std::time::Duration;
 
 use crate::Config;
+use crate::registry::setting;
 
 /// Lanes of one session; spec/v1/session.md, registry settings 0x5.
-pub const LANES_MAX: u8 = 16;
+pub const LANES_MAX: u8 = setting::lanes::MAX;
 
 /// Largest number that a varint carries; RFC 9000 section 16.
 pub const VARINT_MAX: u64 = (1 << 62) - 1;
 
 /// Bytes of one frame, header included, before both HELLOs allow more: the largest message that
 /// every WebRTC stack is known to carry without fragmenting on its side (SES-003).
-pub const FRAME_DEFAULT: usize = 16_384;
+pub const FRAME_DEFAULT: usize = setting::max_frame::DEFAULT;
 
 /// Bytes of one frame, header included, that two ends may agree on: the SDP default of
 /// max-message-size (RFC 8841 section 6.1) (SES-003).
-pub const FRAME_MAX: usize = 65_536;
+pub const FRAME_MAX: usize = setting::max_frame::MAX;
 
 /// Body bytes per stream before any CREDIT; RFC 9113 section 6.9.2 has 65,535 (SES-043).
-pub const STREAM_CREDIT_DEFAULT: u64 = 65_536;
+pub const STREAM_CREDIT_DEFAULT: u64 = setting::initial_stream_credit::DEFAULT;
 
 /// Body bytes per session before any CREDIT: four default streams (SES-043).
-pub const SESSION_CREDIT_DEFAULT: u64 = 262_144;
+pub const SESSION_CREDIT_DEFAULT: u64 = setting::initial_session_credit::DEFAULT;
 
 /// Streams at the same time before the agent's HELLO; RFC 9113 section 6.5.2 asks for 100 or more.
-pub const STREAMS_DEFAULT: u64 = 100;
+pub const STREAMS_DEFAULT: u64 = setting::max_streams::DEFAULT;
 
 /// Streams at the same time that this implementation ever keeps, whatever the peer allows.
 pub const STREAMS_MAX: u64 = 4_096;
@@ -53,6 +54,16 @@ pub const SEND_BUFFER_MAX: usize = 16 << 20;
 
 /// Pieces per stream in the send buffer, so that many tiny ones stay bounded too.
 pub const SEND_CHUNKS_MAX: usize = 256;
+
+/// What a message or a part of one counts against the credit besides its bytes, so that credit
+/// bounds short messages too (SES-040).
+pub const MESSAGE_CHARGE: usize = 64;
+
+/// Bytes of the reason with which a WebSocket is closed; RFC 6455 section 5.5 (WSK-020).
+pub const CLOSE_REASON_MAX: usize = 123;
+
+/// How long a session goes on without a path to its peer (SES-063).
+pub const PATH_GRACE: Duration = Duration::from_secs(30);
 
 /// Received pieces below this many bytes are gathered into one when others wait already, so that
 /// bookkeeping never outweighs the body bytes.
@@ -115,8 +126,8 @@ const _: () = {
 
 /// Bytes that one session holds at most, however its peer behaves.
 ///
-/// Counted: bodies waiting for the application (three times the session credit, for gathered
-/// pieces half full and their bookkeeping), send buffers, and for each stream two heads of the
+/// Counted: bodies and messages waiting for the application (three times the session credit, for
+/// gathered pieces half full and their bookkeeping), send buffers, and for each stream two heads of the
 /// request and the heads and trailers of the response, encoded or decoded. Not counted: memory
 /// that the application's own `Bytes` keep alive beyond their length.
 pub fn worst_case_memory(config: &Config) -> usize {

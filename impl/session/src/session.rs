@@ -12,15 +12,15 @@ use bytes::Bytes;
 
 use self::control::{Control, Lane, Liveness, SessionControl};
 use crate::budget::Budget;
-use crate::frame::{FrameType, Header};
+use crate::frame::{Frame, FrameType, Header};
 use crate::limits::{
-    FRAME_DEFAULT, LANES_MAX, REASON_MAX, SESSION_CREDIT_DEFAULT, STREAM_CREDIT_DEFAULT,
-    STREAMS_DEFAULT,
+    FRAME_DEFAULT, LANES_MAX, MESSAGE_CHARGE, REASON_MAX, SESSION_CREDIT_DEFAULT,
+    STREAM_CREDIT_DEFAULT, STREAMS_DEFAULT,
 };
-use crate::stream::{BodyEnd, Receiver, Sender, Stream};
+use crate::stream::{Answer, BodyEnd, Receiver, Sender, Stream};
 use crate::{
-    Config, ErrorCode, Fields, LaneId, OpenError, PeerSettings, ReadError, Request, Response, Role,
-    SessionError, StreamId, WriteError,
+    Close, Config, ErrorCode, Fields, LaneId, MessageKind, OpenError, PeerSettings, ReadError,
+    Request, Response, Role, SessionError, StreamId, WriteError,
 };
 use p2claw_proto::v1 as proto;
 
@@ -130,18 +130,21 @@ impl Session {
             return Err(OpenError::GoingAway);
         };
         let end = request.end;
-        let to_head = request.method == "HEAD";
+        let credit = self.initial_stream_credit();
+        let stream = Stream::new(
+            self.least_loaded_lane(),
+            match request.protocol {
+                Some(_) => Sender::connect(credit),
+                None => Sender::request(credit, end),
+            },
+            Receiver::response(self.config.stream_credit),
+            &request,
+        );
         let frame = Header::new(FrameType::Request, Some(id)).message(&request.into_wire());
         if frame.len() > self.max_frame() {
             return Err(OpenError::HeadTooLarge);
         }
         self.next_stream += 2;
-        let stream = Stream::new(
-            self.least_loaded_lane(),
-            Sender::request(self.initial_stream_credit(), end),
-            Receiver::response(self.config.stream_credit),
-            to_head,
-        );
         self.streams.insert(id, stream);
         self.queue_control(id, Control::Head(id, frame));
         Ok(id)
@@ -150,7 +153,8 @@ impl Session {
     /// Responds, on the agent: any 1xx, then the final response, which need not wait for the end of
     /// the request's body (SES-026).
     ///
-    /// Of 1xx responses only the first [`crate::limits::INFORMATIONAL_MAX`] are sent.
+    /// Of 1xx responses only the first [`crate::limits::INFORMATIONAL_MAX`] are sent. Status 200
+    /// accepts a WebSocket, and from then on both ends send messages (WSK-003).
     pub fn respond(&mut self, id: StreamId, response: Response) -> Result<(), WriteError> {
         if self.role == Role::Visitor {
             return Err(WriteError::WrongRole);
@@ -158,14 +162,51 @@ impl Session {
         response.validate()?;
         let max_frame = self.max_frame();
         let stream = self.stream_to_write(id)?;
-        let (informational, end) = (response.is_informational(), response.end);
+        let accepts = match &stream.subprotocols {
+            Some(asked) => response.accepts(asked)?,
+            None => false,
+        };
+        let answer = response.answer(accepts);
         let frame = Header::new(FrameType::Response, Some(id)).message(&response.into_wire());
         if frame.len() > max_frame {
             return Err(WriteError::HeadTooLarge);
         }
-        if stream.send.respond(informational, end)? {
-            self.queue_control(id, Control::Head(id, frame));
+        if !stream.send.respond(answer)? {
+            return Ok(());
         }
+        if stream.subprotocols.is_some() && answer != Answer::Informational {
+            stream.recv.answered(accepts);
+        }
+        self.queue_control(id, Control::Head(id, frame));
+        Ok(())
+    }
+
+    /// Takes as much of a WebSocket message, or of a part of one, as the send buffer has room for,
+    /// advancing `data`. `last` says that the message ends with it.
+    ///
+    /// Says whether all of it was taken; if not, [`Event::Writable`] follows, and the rest is due
+    /// before any other message. The bytes of a text have to be UTF-8 (WSK-012).
+    pub fn send_message(
+        &mut self,
+        id: StreamId,
+        kind: MessageKind,
+        data: &mut Bytes,
+        last: bool,
+    ) -> Result<bool, WriteError> {
+        let limit = self.config.send_buffer;
+        let stream = self.stream_to_write(id)?;
+        let taken = stream.send.send_message(kind, data, last, limit)?;
+        stream.want_writable = !taken;
+        self.schedule(id);
+        Ok(taken)
+    }
+
+    /// Ends the own half of a WebSocket, behind the messages that wait (WSK-020).
+    pub fn close_websocket(&mut self, id: StreamId, close: Close) -> Result<(), WriteError> {
+        let stream = self.stream_to_write(id)?;
+        stream.send.close(close)?;
+        stream.want_writable = false;
+        self.schedule(id);
         Ok(())
     }
 
@@ -227,6 +268,27 @@ impl Session {
         self.forget_if_over(id);
     }
 
+    /// Gives up the own half behind what was written: the peer gets that, and then the error. A body
+    /// that broke off at its source loses nothing of what had come (SES-023).
+    pub fn cut_off(&mut self, id: StreamId, code: ErrorCode, reason: &str) {
+        let mut cut = reason.to_owned();
+        reason_cut(&mut cut, REASON_MAX);
+        let frame = Frame::Reset {
+            stream: id,
+            code,
+            reason: cut,
+        };
+        let queued = self.closed.is_none()
+            && self
+                .streams
+                .get_mut(&id)
+                .is_some_and(|stream| stream.send.cut_off(frame.encode()));
+        match queued {
+            true => self.schedule(id),
+            false => self.reset(id, code, reason),
+        }
+    }
+
     /// Asks the peer to give up its half, and throws away what was not read yet.
     pub fn stop(&mut self, id: StreamId, code: ErrorCode) {
         let Some(stream) = self.streams.get_mut(&id) else {
@@ -258,12 +320,19 @@ impl Session {
                 }
                 self.session_consume(count);
             }
+            Ok(Read::Message { data, .. }) => {
+                let charge = data.len() + MESSAGE_CHARGE;
+                if stream.recv.consume(charge) {
+                    self.queue_credit(id);
+                }
+                self.session_consume(charge);
+            }
             Ok(Read::Blocked) if self.closed.is_some() => {
                 self.streams.remove(&id);
                 return Err(ReadError::Closed);
             }
             Ok(Read::Blocked) => {}
-            Ok(Read::End(_)) | Err(_) => {
+            Ok(Read::End(_) | Read::Close(_)) | Err(_) => {
                 stream.observed = true;
                 self.forget_if_over(id);
             }
@@ -339,9 +408,16 @@ impl Session {
         }
     }
 
-    /// Sends a PING, or ends the session, when that is due (SES-060, SES-062).
+    /// Sends a PING, or ends the session, when that is due (SES-060, SES-062, SES-063).
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        if self.liveness.is_abandoned(now) {
+            let reason = "there was no path to the peer for 30 s";
+            return self.fail(SessionError::own(ErrorCode::IDLE_TIMEOUT, reason));
+        }
+        if now < self.liveness.ping_due(self.config.keep_alive) {
             return;
         }
         match self.liveness.next_ping() {
@@ -351,6 +427,17 @@ impl Session {
                 "nothing was received for too long",
             )),
         }
+    }
+
+    /// The transport has lost its path to the peer. Streams survive that for
+    /// [`crate::limits::PATH_GRACE`]; then the session ends with IDLE_TIMEOUT (SES-063).
+    pub fn path_lost(&mut self, now: Instant) {
+        self.liveness.path_lost(now);
+    }
+
+    /// The transport has a path again. A message from the peer says the same.
+    pub fn path_found(&mut self) {
+        self.liveness.path_found();
     }
 
     /// Body bytes that this end holds now, for tests and metrics: those to send and those to read.

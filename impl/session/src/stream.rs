@@ -1,13 +1,13 @@
 //! One exchange: a sending and a receiving half, each a state machine of its own.
 
+mod messages;
 mod recv;
 mod send;
 
 pub(crate) use recv::{EndOfBody, Received, Receiver, RecvFault};
-pub(crate) use send::{BodyEnd, NextFrame, Sender, StopAnswer};
+pub(crate) use send::{Answer, BodyEnd, NextFrame, Sender, StopAnswer};
 
-use crate::LaneId;
-use crate::Role;
+use crate::{LaneId, Request, Role};
 
 /// A stream as the session keeps it.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Stream {
     pub(crate) recv: Receiver,
     /// The request's method was HEAD: its response has no content.
     pub(crate) to_head: bool,
+    /// Subprotocols that an extended CONNECT asked for; `None` for every other exchange.
+    pub(crate) subprotocols: Option<Vec<String>>,
     /// Frames of this stream that wait in the lane's control queue.
     pub(crate) control: u16,
     /// A CREDIT is among them.
@@ -34,12 +36,13 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) const fn new(lane: LaneId, send: Sender, recv: Receiver, to_head: bool) -> Self {
+    pub(crate) fn new(lane: LaneId, send: Sender, recv: Receiver, request: &Request) -> Self {
         Self {
             lane,
             send,
             recv,
-            to_head,
+            to_head: request.method == "HEAD",
+            subprotocols: request.subprotocols(),
             control: 0,
             credit_queued: false,
             queued: false,

@@ -13,7 +13,7 @@ use p2claw_session::{ErrorCode, Fault, LaneId, SessionError, limits::LANES_MAX};
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
 use super::Shared;
-use crate::transport::{PATH_GRACE, PathState, Peer, PeerEvent};
+use crate::transport::{PathState, Peer, PeerEvent};
 
 /// How long a closed session's last frames may take to leave.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
@@ -29,8 +29,6 @@ pub struct Driver {
     /// The lane whose turn it is to send.
     turn: usize,
     timer: Pin<Box<Sleep>>,
-    /// Since when the path is down.
-    path_lost: Option<Instant>,
     /// Until when a closed session's last frames may leave.
     closing: Option<Instant>,
     /// The peer was told to close; it ends the driver when it has.
@@ -59,7 +57,6 @@ impl Driver {
             lanes: (0..LANES_MAX).map(|_| Lane::default()).collect(),
             turn: 0,
             timer: Box::pin(sleep_until(Instant::now())),
-            path_lost: None,
             closing: None,
             peer_closing: false,
         }
@@ -144,9 +141,12 @@ impl Driver {
                 }
                 state.dispatch();
             }
-            PeerEvent::Path(PathState::Connected) => self.path_lost = None,
-            PeerEvent::Path(PathState::Disconnected) => {
-                self.path_lost.get_or_insert(now);
+            PeerEvent::Path(state) => {
+                let session = &mut self.shared.lock().session;
+                match state {
+                    PathState::Connected => session.path_found(),
+                    PathState::Disconnected => session.path_lost(now.into_std()),
+                }
             }
             PeerEvent::Closed(reason) => {
                 let mut state = self.shared.lock();
@@ -177,18 +177,6 @@ impl Driver {
             state.dispatch();
             state.session.poll_timeout().map(Instant::from_std)
         };
-        if let Some(since) = self.path_lost {
-            if now >= since + PATH_GRACE {
-                self.path_lost = None;
-                let mut state = self.shared.lock();
-                let reason = "the path did not come back";
-                state.session.close(ErrorCode::NO_ERROR, reason);
-                state.dispatch();
-                state.end(transport_closed(reason));
-                return true;
-            }
-            next = Some(next.map_or(since + PATH_GRACE, |next| next.min(since + PATH_GRACE)));
-        }
         if let Some(deadline) = self.closing.filter(|_| !self.peer_closing) {
             next = Some(next.map_or(deadline, |next| next.min(deadline)));
         }

@@ -5,6 +5,7 @@
 //! one lock held for no longer than a call; no body byte passes through a channel.
 
 mod driver;
+mod messages;
 mod streams;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
 
 pub use driver::Driver;
 use futures_util::task::AtomicWaker;
+pub use messages::{Message, MessageReceiver, MessageSender};
 use p2claw_session::{
     Config, ErrorCode, Event, OpenError, PeerSettings, Request, Response, Role, Session,
     SessionError, StreamId,

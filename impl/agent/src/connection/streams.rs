@@ -58,6 +58,9 @@ impl From<WriteError> for StreamError {
             | WriteError::NotResponded
             | WriteError::AlreadyResponded
             | WriteError::WrongRole
+            | WriteError::NotOpen
+            | WriteError::WrongMode
+            | WriteError::WithinMessage
             | WriteError::Message(_)) => Self::Message(other.to_string()),
         }
     }
@@ -132,7 +135,7 @@ impl Exchange {
 }
 
 impl State {
-    fn read(&mut self, id: StreamId) -> Result<Read, StreamError> {
+    pub(super) fn read(&mut self, id: StreamId) -> Result<Read, StreamError> {
         match self.session.read(id) {
             Ok(Read::Blocked) if self.ended.is_some() => Err(StreamError::Closed),
             Ok(read) => Ok(read),
@@ -146,21 +149,27 @@ impl State {
         }
     }
 
-    fn write(&mut self, id: StreamId, data: &mut Bytes) -> Result<(), StreamError> {
+    /// Why nothing can be sent on the stream any more, if so.
+    pub(super) fn check_writable(&self, id: StreamId) -> Result<(), StreamError> {
         if let Some(code) = self.slots.get(&id).and_then(|slot| slot.stopped) {
             return Err(StreamError::Stopped(code));
         }
         if self.ended.is_some() {
             return Err(StreamError::Closed);
         }
+        Ok(())
+    }
+
+    fn write(&mut self, id: StreamId, data: &mut Bytes) -> Result<(), StreamError> {
+        self.check_writable(id)?;
         Ok(self.session.write(id, data)?)
     }
 }
 
 /// A stream's place in the session, given back when both halves are gone.
-struct Hold {
-    shared: Arc<Shared>,
-    id: StreamId,
+pub(super) struct Hold {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: StreamId,
     agent: bool,
 }
 
@@ -178,8 +187,8 @@ impl Drop for Hold {
 
 /// The sending half. Dropped before its end, it tells the other side that the body was cut off.
 pub struct SendBody {
-    slot: Arc<Hold>,
-    finished: bool,
+    pub(super) slot: Arc<Hold>,
+    pub(super) finished: bool,
 }
 
 impl SendBody {
@@ -236,7 +245,16 @@ impl SendBody {
         Ok(())
     }
 
-    /// Gives the body up: the other end sees an error, not an end.
+    /// Cuts the body off behind what was written: the other end gets that, and then an error.
+    pub fn cut_off(&mut self, code: ErrorCode, reason: &str) {
+        let id = self.slot.id;
+        self.finished = true;
+        self.slot
+            .shared
+            .with(|state| state.session.cut_off(id, code, reason));
+    }
+
+    /// Gives the body up at once, and drops what was not sent: the other end sees an error.
     pub fn reset(&mut self, code: ErrorCode, reason: &str) {
         let id = self.slot.id;
         self.finished = true;
@@ -278,8 +296,8 @@ impl Drop for SendBody {
 
 /// The receiving half. Dropped before its end, it asks the other side to stop.
 pub struct RecvBody {
-    slot: Arc<Hold>,
-    ended: bool,
+    pub(super) slot: Arc<Hold>,
+    pub(super) ended: bool,
 }
 
 /// What comes next of a body.
@@ -323,6 +341,9 @@ impl RecvBody {
                     None
                 });
                 Poll::Pending
+            }
+            Ok(Read::Message { .. } | Read::Close(_)) => {
+                Poll::Ready(Err(StreamError::Message(WriteError::WrongMode.to_string())))
             }
             Ok(Read::Data(data)) => Poll::Ready(Ok(Piece::Data(data))),
             Ok(Read::End(trailers)) => Poll::Ready(Ok(Piece::End(trailers))),

@@ -27,6 +27,7 @@ fn sent(pairs: &[(&str, &str)], preserve_host: bool) -> HeaderMap {
     for_upstream(&fields(pairs), &upstream, preserve_host, &facts())
 }
 
+/// HTP-021, HTP-022, HTP-024, HTP-025, HTP-026
 #[test]
 fn the_upstream_sees_its_own_host_and_the_truth_beside_it() {
     let headers = sent(
@@ -69,6 +70,7 @@ fn the_upstream_sees_its_own_host_and_the_truth_beside_it() {
     assert_eq!(headers["x-other"], "kept");
 }
 
+/// HTP-021, HTP-022
 #[test]
 fn an_origin_of_somebody_else_and_a_preserved_host_stay() {
     let headers = sent(&[("origin", "https://other.example")], false);
@@ -79,6 +81,7 @@ fn an_origin_of_somebody_else_and_a_preserved_host_stay() {
     assert_eq!(headers["origin"], own);
 }
 
+/// HTP-023
 #[test]
 fn only_encodings_that_the_visitor_decodes_are_asked_for() {
     let encoding = |pairs: &[(&str, &str)]| sent(pairs, false)["accept-encoding"].clone();
@@ -89,6 +92,7 @@ fn only_encodings_that_the_visitor_decodes_are_asked_for() {
     assert_eq!(encoding(&[("range", "bytes=0-1")]), "identity");
 }
 
+/// HTP-030, HTP-031
 #[test]
 fn the_visitor_gets_no_field_of_one_connection_only() {
     let upstream: Upstream = "5173".parse().unwrap();
@@ -114,6 +118,7 @@ fn the_visitor_gets_no_field_of_one_connection_only() {
     assert_eq!(names, ["set-cookie", "set-cookie", "content-type"]);
 }
 
+/// HTP-032
 #[test]
 fn a_location_at_the_upstream_becomes_a_path() {
     let upstream: Upstream = "5173".parse().unwrap();

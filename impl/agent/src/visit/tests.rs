@@ -6,6 +6,7 @@
 )]
 
 mod forwarding;
+mod websocket;
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -117,6 +118,7 @@ impl Scene {
             target: Target::parse(target).unwrap(),
             fields: Fields::new(),
             end,
+            protocol: None,
         };
         for (name, value) in fields {
             request
@@ -174,6 +176,7 @@ async fn closed(stream: &mut TcpStream) {
     while !matches!(within(stream.read(&mut rest)).await, Ok(0) | Err(_)) {}
 }
 
+/// HTP-001, HTP-003, HTP-023
 #[tokio::test]
 async fn a_request_reaches_the_upstream_with_the_truth_about_where_it_came_from() {
     let scene = scene().await;
@@ -211,6 +214,7 @@ async fn a_request_reaches_the_upstream_with_the_truth_about_where_it_came_from(
     assert_eq!(body(&mut exchange).await.unwrap(), b"abc");
 }
 
+/// SES-027
 #[tokio::test]
 async fn each_piece_is_forwarded_before_the_next_one_comes() {
     let scene = scene().await;
@@ -232,6 +236,7 @@ async fn each_piece_is_forwarded_before_the_next_one_comes() {
     assert_eq!(body(&mut exchange).await.unwrap(), b"");
 }
 
+/// HTP-004, HTP-005
 #[tokio::test]
 async fn early_hints_come_before_the_response() {
     let scene = scene().await;
@@ -252,6 +257,7 @@ async fn early_hints_come_before_the_response() {
     assert_eq!(body(&mut exchange).await.unwrap(), b"");
 }
 
+/// HTP-050
 #[tokio::test]
 async fn a_body_that_the_upstream_cuts_off_is_an_error() {
     let scene = scene().await;
@@ -274,6 +280,7 @@ async fn a_body_that_the_upstream_cuts_off_is_an_error() {
     }
 }
 
+/// HTP-040, HTP-041, HTP-043
 #[tokio::test]
 async fn an_upstream_that_is_down_gets_a_page_and_is_found_again() {
     let mut scene = scene().await;
@@ -290,6 +297,7 @@ async fn an_upstream_that_is_down_gets_a_page_and_is_found_again() {
                     fields
                 }),
             end: true,
+            protocol: None,
         };
         let mut exchange = scene.visitor.open(request).unwrap();
         let response = head(&mut exchange).await;
@@ -308,6 +316,7 @@ async fn an_upstream_that_is_down_gets_a_page_and_is_found_again() {
     assert_eq!(head(&mut exchange).await.status, 200);
 }
 
+/// HTP-041
 #[tokio::test]
 async fn an_upstream_that_answers_nonsense_or_nothing_gets_a_502() {
     let scene = scene().await;
@@ -322,6 +331,7 @@ async fn an_upstream_that_answers_nonsense_or_nothing_gets_a_502() {
     }
 }
 
+/// HTP-041, SES-038
 #[tokio::test]
 async fn a_head_that_fits_no_frame_gets_a_502() {
     let scene = scene().await;
@@ -334,6 +344,7 @@ async fn a_head_that_fits_no_frame_gets_a_502() {
     assert_eq!(field(&response, "p2claw-error"), b"HEAD_TOO_LARGE");
 }
 
+/// HTP-013
 #[tokio::test]
 async fn a_visitor_who_leaves_ends_the_upstream_call() {
     let scene = scene().await;
@@ -370,6 +381,7 @@ async fn a_visitor_who_leaves_ends_the_upstream_call() {
     );
 }
 
+/// HTP-013
 #[tokio::test]
 async fn a_session_that_dies_ends_every_upstream_call() {
     let scene = scene().await;
@@ -383,6 +395,7 @@ async fn a_session_that_dies_ends_every_upstream_call() {
     within(scene.visit).await.unwrap();
 }
 
+/// HTP-012, HTP-032
 #[tokio::test]
 async fn redirects_are_passed_on_and_never_followed() {
     let scene = scene().await;
@@ -400,6 +413,7 @@ async fn redirects_are_passed_on_and_never_followed() {
     );
 }
 
+/// HTP-041
 #[tokio::test]
 async fn a_route_that_was_taken_away_is_a_404() {
     let scene = scene().await;
@@ -413,6 +427,7 @@ async fn a_route_that_was_taken_away_is_a_404() {
     assert_eq!(field(&response, "p2claw-error"), b"NO_SUCH_APP");
 }
 
+/// SES-070
 #[tokio::test]
 async fn a_shutdown_lets_running_exchanges_finish() {
     let scene = scene().await;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Frame, FrameError, FrameType, grease};
 use crate::limits::VARINT_MAX;
-use crate::{ErrorCode, StreamId, varint};
+use crate::{ErrorCode, MessageKind, StreamId, varint};
 
 /// RFC 9000 appendix A.1 (SES-001).
 #[test]
@@ -82,6 +82,7 @@ fn every_frame() -> Vec<Frame> {
                 target: "/".into(),
                 fields: field(),
                 end: true,
+                ..Default::default()
             },
         },
         Frame::Response {
@@ -103,6 +104,37 @@ fn every_frame() -> Vec<Frame> {
         Frame::DataEnd {
             stream,
             data: Bytes::new(),
+        },
+        Frame::Message {
+            stream,
+            kind: MessageKind::Text,
+            last: true,
+            data: Bytes::new(),
+        },
+        Frame::Message {
+            stream,
+            kind: MessageKind::Binary,
+            last: true,
+            data: data.clone(),
+        },
+        Frame::Message {
+            stream,
+            kind: MessageKind::Text,
+            last: false,
+            data: data.clone(),
+        },
+        Frame::Message {
+            stream,
+            kind: MessageKind::Binary,
+            last: false,
+            data: data.clone(),
+        },
+        Frame::Close {
+            stream,
+            close: proto::WsClose {
+                code: 1000,
+                reason: "bye".into(),
+            },
         },
         Frame::Trailers {
             stream,
@@ -147,7 +179,7 @@ fn frames_on_the_wire() {
             assert_eq!(Frame::decode(bytes.clone()).as_ref(), Ok(frame));
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             let name = FrameType::from_wire(u64::from(bytes[0])).map_or("grease", FrameType::name);
-            format!("{name:<9} {hex}\n")
+            format!("{name:<14} {hex}\n")
         })
         .collect();
     insta::assert_snapshot!(lines);
@@ -169,17 +201,28 @@ fn streams_where_they_belong() {
             assert_eq!(outcome, Err(FrameError::WrongStream(frame_type)));
         }
     }
-    assert_eq!(
-        Frame::decode(Bytes::from_static(&[4, 5])),
-        Err(FrameError::EmptyData)
-    );
+    // WSK-011
+    for frame_type in [
+        FrameType::Data,
+        FrameType::WsTextPart,
+        FrameType::WsBinaryPart,
+    ] {
+        let wire = u8::try_from(frame_type.wire()).unwrap();
+        assert_eq!(
+            Frame::decode(Bytes::from(vec![wire, 5])),
+            Err(FrameError::EmptyData(frame_type))
+        );
+    }
 }
 
+/// VER-020
 #[test]
 fn the_registry_is_consistent() {
-    for (number, frame_type) in (1..).zip(FrameType::ALL) {
-        assert_eq!(frame_type.wire(), number);
-        assert_eq!(FrameType::from_wire(number), Some(*frame_type));
+    let mut before = 0;
+    for frame_type in FrameType::ALL {
+        assert!(frame_type.wire() > before, "in the order of their numbers");
+        before = frame_type.wire();
+        assert_eq!(FrameType::from_wire(before), Some(*frame_type));
     }
     for n in 0..100_000 {
         assert_eq!(FrameType::from_wire(grease(n)), None);

@@ -1,11 +1,13 @@
 use p2claw_proto::v1 as proto;
 
 use super::{FieldError, Fields, Target, TargetError, is_token_byte};
+use crate::stream::Answer;
+use crate::websocket::{NOT_IN_WEBSOCKET, SUBPROTOCOL};
 
 /// Head of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// A token such as `GET`; not `CONNECT`, which v1 reserves (SES-033).
+    /// A token such as `GET`. `CONNECT` opens a WebSocket (SES-033).
     pub method: String,
     /// Path and query.
     pub target: Target,
@@ -13,7 +15,12 @@ pub struct Request {
     pub fields: Fields,
     /// No body follows.
     pub end: bool,
+    /// With `CONNECT` only: [`WEBSOCKET`], or another protocol that the agent may not know.
+    pub protocol: Option<String>,
 }
+
+/// The protocol of a WebSocket in an extended CONNECT (RFC 8441 section 5).
+pub const WEBSOCKET: &str = "websocket";
 
 /// Head of a response, informational (1xx) or final.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,9 +39,15 @@ pub enum MessageError {
     /// Not a token.
     #[error("the method is no token")]
     Method,
-    /// Reserved for extended CONNECT (SES-033).
-    #[error("CONNECT is reserved")]
+    /// CONNECT without a protocol or with `end`, or another method with a protocol (SES-033).
+    #[error("CONNECT comes with a protocol and without end, and no other method has a protocol")]
     Connect,
+    /// The response to a WebSocket is a success other than 200, or says that nothing follows (WSK-006).
+    #[error("a WebSocket is accepted by status 200 alone, and without end")]
+    Accept,
+    /// A subprotocol that the visitor did not ask for (WSK-006).
+    #[error("the subprotocol is none that was asked for")]
+    Subprotocol,
     /// Not origin-form.
     #[error("{0}")]
     Target(#[from] TargetError),
@@ -70,8 +83,15 @@ impl Request {
         if self.method.is_empty() || !self.method.bytes().all(is_token_byte) {
             return Err(MessageError::Method);
         }
-        if self.method == "CONNECT" {
+        // SES-033
+        let connect = self.method == "CONNECT";
+        if connect != self.protocol.is_some() || connect && self.end {
             return Err(MessageError::Connect);
+        }
+        if self.is_websocket() {
+            for name in NOT_IN_WEBSOCKET {
+                self.fields.forbid(name)?;
+            }
         }
         if self.target.is_asterisk() && self.method != "OPTIONS" {
             return Err(MessageError::Asterisk);
@@ -89,6 +109,21 @@ impl Request {
         Ok(())
     }
 
+    /// Whether it asks for a WebSocket (WSK-001).
+    pub fn is_websocket(&self) -> bool {
+        self.protocol.as_deref() == Some(WEBSOCKET)
+    }
+
+    /// Subprotocols that a WebSocket asks for, `None` for another exchange.
+    pub(crate) fn subprotocols(&self) -> Option<Vec<String>> {
+        let names = self.fields.get_all(SUBPROTOCOL).flat_map(|value| {
+            let text = String::from_utf8_lossy(value);
+            let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+            names
+        });
+        self.protocol.as_ref().map(|_| names.collect())
+    }
+
     pub(crate) fn body_length(&self) -> BodyLength {
         match self.fields.content_length() {
             Ok(Some(length)) => BodyLength::Exactly(length),
@@ -102,6 +137,7 @@ impl Request {
             target: Target::try_from(head.target)?,
             fields: Fields::from_wire(head.fields)?,
             end: head.end,
+            protocol: Some(head.protocol).filter(|protocol| !protocol.is_empty()),
         };
         request.validate()?;
         Ok(request)
@@ -113,11 +149,43 @@ impl Request {
             target: self.target.into_string(),
             fields: self.fields.into_wire(),
             end: self.end,
+            protocol: self.protocol.unwrap_or_default(),
         }
     }
 }
 
 impl Response {
+    /// What it means for the stream; `accepts` is [`Self::accepts`].
+    pub(crate) const fn answer(&self, accepts: bool) -> Answer {
+        match (self.is_informational(), self.end) {
+            _ if accepts => Answer::Accept,
+            (true, _) => Answer::Informational,
+            (false, true) => Answer::WithoutBody,
+            (false, false) => Answer::WithBody,
+        }
+    }
+
+    /// Whether it opens the WebSocket that a request asked for (WSK-003), checked against the
+    /// subprotocols of the request.
+    pub(crate) fn accepts(&self, asked: &[String]) -> Result<bool, MessageError> {
+        if self.is_informational() || self.status >= 300 {
+            return Ok(false);
+        }
+        // WSK-006
+        if self.status != 200 || self.end {
+            return Err(MessageError::Accept);
+        }
+        for name in NOT_IN_WEBSOCKET {
+            self.fields.forbid(name)?;
+        }
+        let mut chosen = self.fields.get_all(SUBPROTOCOL);
+        match (chosen.next(), chosen.next()) {
+            (None, _) => Ok(true),
+            (Some(one), None) if asked.iter().any(|name| name.as_bytes() == &one[..]) => Ok(true),
+            (Some(_), _) => Err(MessageError::Subprotocol),
+        }
+    }
+
     /// Whether a further response follows.
     pub const fn is_informational(&self) -> bool {
         self.status < 200

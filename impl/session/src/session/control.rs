@@ -9,7 +9,7 @@ use p2claw_proto::v1 as proto;
 use super::{Session, reason_cut};
 use crate::config::Grease;
 use crate::frame::{Frame, FrameType, Header, grease};
-use crate::limits::{PINGS_MAX, PONGS_MAX, REASON_MAX};
+use crate::limits::{PATH_GRACE, PINGS_MAX, PONGS_MAX, REASON_MAX};
 use crate::{ErrorCode, StreamId};
 
 /// A frame of a stream that waits before the bodies of its lane, in order with its like.
@@ -178,6 +178,8 @@ pub(super) struct Liveness {
     /// PINGs since then.
     pings: u8,
     token: u64,
+    /// Since when there is no path.
+    lost: Option<Instant>,
 }
 
 impl Liveness {
@@ -186,15 +188,38 @@ impl Liveness {
             heard: now,
             pings: 0,
             token: 0,
+            lost: None,
         }
+    }
+
+    pub(super) fn path_lost(&mut self, now: Instant) {
+        self.lost.get_or_insert(now);
+    }
+
+    pub(super) fn path_found(&mut self) {
+        self.lost = None;
+    }
+
+    /// Whether there was no path for so long that nobody waits for it any more (SES-063).
+    pub(super) fn is_abandoned(&self, now: Instant) -> bool {
+        self.lost.is_some_and(|lost| now >= lost + PATH_GRACE)
     }
 
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = self.heard.max(now);
         self.pings = 0;
+        self.lost = None;
     }
 
     pub(super) fn deadline(&self, keep_alive: Duration) -> Instant {
+        let silence = self.ping_due(keep_alive);
+        match self.lost {
+            Some(lost) => silence.min(lost + PATH_GRACE),
+            None => silence,
+        }
+    }
+
+    pub(super) fn ping_due(&self, keep_alive: Duration) -> Instant {
         self.heard + keep_alive * (u32::from(self.pings) + 1)
     }
 

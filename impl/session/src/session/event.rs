@@ -1,7 +1,10 @@
 use bytes::Bytes;
 
 use super::Session;
-use crate::{ErrorCode, Fields, PeerSettings, Request, Response, Role, SessionError, StreamId};
+use crate::{
+    Close, ErrorCode, Fields, MessageKind, PeerSettings, Request, Response, Role, SessionError,
+    StreamId,
+};
 
 /// What the application should know.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +63,17 @@ pub enum Event {
 pub enum Read {
     /// Body bytes, at least one.
     Data(Bytes),
+    /// A WebSocket message, or a part of one; the kind is the same for all parts of a message.
+    Message {
+        /// Text or binary.
+        kind: MessageKind,
+        /// The message ends with it.
+        last: bool,
+        /// Its bytes; a part has at least one.
+        data: Bytes,
+    },
+    /// The peer has closed its half of the WebSocket. Its own close is due within 10 s (WSK-021).
+    Close(Close),
     /// Nothing yet; [`Event::Readable`] follows.
     Blocked,
     /// The body is complete.

@@ -9,10 +9,13 @@ use super::control::Control;
 use super::{Event, Session, reason_cut};
 use crate::frame::Frame;
 use crate::head::{BodyLength, NOT_IN_TRAILERS};
-use crate::limits::{COST_FRAME, COST_STREAM, FRAME_DEFAULT, REASON_MAX, REFUSALS_MAX};
-use crate::stream::{EndOfBody, Received, Receiver, RecvFault, Sender, StopAnswer, Stream};
+use crate::limits::{
+    COST_FRAME, COST_STREAM, FRAME_DEFAULT, MESSAGE_CHARGE, REASON_MAX, REFUSALS_MAX,
+};
+use crate::stream::{Answer, EndOfBody, Received, Receiver, RecvFault, Sender, StopAnswer, Stream};
 use crate::{
-    ErrorCode, Fields, LaneId, PeerSettings, Request, Response, Role, SessionError, StreamId,
+    Close, ErrorCode, Fields, LaneId, MessageKind, PeerSettings, Request, Response, Role,
+    SessionError, StreamId,
 };
 
 /// Where a frame's stream stands.
@@ -105,6 +108,13 @@ impl Session {
             Frame::Response { stream, head } => self.on_response(lane, stream, head),
             Frame::Data { stream, data } => self.on_data(lane, stream, data, None),
             Frame::DataEnd { stream, data } => self.on_data(lane, stream, data, Some(None)),
+            Frame::Message {
+                stream,
+                kind,
+                last,
+                data,
+            } => self.on_message(lane, stream, kind, data, last),
+            Frame::Close { stream, close } => self.on_close(lane, stream, close),
             Frame::Trailers { stream, trailers } => self.on_trailers(lane, stream, trailers),
             Frame::Reset {
                 stream,
@@ -199,15 +209,15 @@ impl Session {
             }
         };
         self.highest = self.highest.max(id.get());
+        let window = self.config.stream_credit;
         let stream = Stream::new(
             lane,
             Sender::response(self.initial_stream_credit()),
-            Receiver::request(
-                self.config.stream_credit,
-                request.end,
-                request.body_length(),
-            ),
-            request.method == "HEAD",
+            match request.protocol {
+                Some(_) => Receiver::connect(window),
+                None => Receiver::request(window, request.end, request.body_length()),
+            },
+            &request,
         );
         self.streams.insert(id, stream);
         self.events.push_back(Event::Request { id, request });
@@ -236,13 +246,25 @@ impl Session {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
-        let informational = response.is_informational();
+        let accepts = match &stream.subprotocols {
+            Some(asked) => response.accepts(asked),
+            None => Ok(false),
+        };
+        let answer = match accepts {
+            Ok(accepts) => response.answer(accepts),
+            // WSK-006
+            Err(error) => return self.bad_message(id, error.to_string(), end),
+        };
         let length = response.body_length(stream.to_head);
         if end && matches!(length, BodyLength::Exactly(1..)) {
             let error = crate::head::MessageError::MissingBody;
             return self.bad_message(id, error.to_string(), end);
         }
-        match stream.recv.on_response(informational, end, length) {
+        let outcome = stream.recv.on_response(answer, length);
+        if outcome.is_ok() && answer != Answer::Informational {
+            stream.send.answered(answer == Answer::Accept);
+        }
+        match outcome {
             Ok(true) => self.events.push_back(Event::Response { id, response }),
             Ok(false) => self.forget_if_over(id),
             Err(RecvFault::Length) => {
@@ -263,12 +285,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         let count = data.len();
         let place = self.place(lane, id)?;
-        // SES-042
-        self.credit.received += count as u64;
-        if self.credit.received > self.credit.granted {
-            return Err(session_fault(RecvFault::Credit, id));
-        }
-        self.budget.bytes(count);
+        self.charge(id, count)?;
         let Place::Live = place else {
             // SES-013, SES-044
             self.session_consume(count);
@@ -296,6 +313,63 @@ impl Session {
                 Ok(())
             }
         }
+    }
+
+    /// A WebSocket message, or a part of one.
+    fn on_message(
+        &mut self,
+        lane: LaneId,
+        id: StreamId,
+        kind: MessageKind,
+        data: Bytes,
+        last: bool,
+    ) -> Result<(), SessionError> {
+        let charge = data.len() + MESSAGE_CHARGE;
+        let place = self.place(lane, id)?;
+        self.charge(id, charge)?;
+        let Place::Live = place else {
+            // SES-013, SES-044
+            self.session_consume(charge);
+            return self.spend(COST_FRAME, "frames of closed streams");
+        };
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return Ok(());
+        };
+        match stream.recv.on_message(kind, data, last) {
+            Ok(Received::Kept) => self.event_readable(id),
+            Ok(Received::Discarded) => self.session_consume(charge),
+            Err(RecvFault::Utf8) => {
+                self.session_consume(charge);
+                return self.bad_message(id, "a text message is not UTF-8".to_owned(), false);
+            }
+            Err(fault) => return Err(session_fault(fault, id)),
+        }
+        Ok(())
+    }
+
+    fn on_close(
+        &mut self,
+        lane: LaneId,
+        id: StreamId,
+        close: proto::WsClose,
+    ) -> Result<(), SessionError> {
+        let Place::Live = self.place(lane, id)? else {
+            return self.spend(COST_FRAME, "frames of closed streams");
+        };
+        match Close::from_wire(close) {
+            Ok(close) => self.on_end(id, EndOfBody::Close(close)),
+            Err(error) => self.bad_message(id, error.to_string(), true),
+        }
+    }
+
+    /// Counts bytes against the session's credit, of whatever stream (SES-042).
+    fn charge(&mut self, id: StreamId, count: usize) -> Result<(), SessionError> {
+        self.credit.received += count as u64;
+        if self.credit.received > self.credit.granted {
+            return Err(session_fault(RecvFault::Credit, id));
+        }
+        self.budget.bytes(count);
+        Ok(())
     }
 
     fn on_trailers(
@@ -567,7 +641,7 @@ fn session_fault(fault: RecvFault, id: StreamId) -> SessionError {
             ErrorCode::FLOW_CONTROL,
             format!("stream {id} carries more than its credit allows"),
         ),
-        RecvFault::Unexpected | RecvFault::Length => {
+        RecvFault::Unexpected | RecvFault::Length | RecvFault::Utf8 => {
             protocol(format!("a frame does not fit the state of stream {id}"))
         }
     }

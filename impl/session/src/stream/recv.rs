@@ -2,9 +2,11 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
+use super::Answer;
+use super::messages::{MessageFault, RecvMessages};
 use crate::head::BodyLength;
-use crate::limits::{INFORMATIONAL_MAX, SMALL_CHUNK};
-use crate::{ErrorCode, Fields, Read, ReadError};
+use crate::limits::{INFORMATIONAL_MAX, MESSAGE_CHARGE, SMALL_CHUNK};
+use crate::{Close, ErrorCode, Fields, MessageKind, Read, ReadError};
 
 /// Body bytes that wait for the application.
 #[derive(Debug, Default)]
@@ -40,12 +42,28 @@ pub(crate) struct Failure {
 ///
 /// Stopped throws away what still comes. Ended, Cut and Dropped are over: a frame of the body
 /// there is the peer's error, except RESET, which may cross.
+///
+/// A WebSocket takes this way instead; RESET, stop and broken rules end it likewise:
+///
+/// ```text
+///  agent ───► Connecting ── 200 sent ──────► Messages ── WS_CLOSE ──► Closed
+///                  └── other final response sent ──► Ended
+///  visitor ─► Head ──────── 200 received ──► Messages ── WS_CLOSE ──► Closed
+/// ```
 #[derive(Debug)]
 pub(crate) enum RecvHalf {
     /// The visitor waits for the final response.
     Head { informational: u8 },
+    /// The agent has not answered the CONNECT yet (WSK-005).
+    Connecting,
     /// The body comes in.
     Body(RecvBody),
+    /// Messages of a WebSocket come in.
+    Messages(RecvMessages),
+    /// WS_CLOSE came.
+    Closed(RecvMessages, Close),
+    /// Messages, and then the WebSocket was cut off.
+    MessagesCut(RecvMessages, Failure),
     /// The end of the body came.
     Ended(RecvBody, Option<Fields>),
     /// The body was cut off.
@@ -65,6 +83,8 @@ pub(crate) enum RecvFault {
     Credit,
     /// The stream is over: BAD_MESSAGE, `content-length` says otherwise (SES-037).
     Length,
+    /// The stream is over: BAD_MESSAGE, a text is not UTF-8 (WSK-012).
+    Utf8,
 }
 
 /// What became of received bytes.
@@ -81,6 +101,8 @@ pub(crate) enum Received {
 pub(crate) enum EndOfBody {
     /// DATA_END or TRAILERS.
     End(Option<Fields>),
+    /// WS_CLOSE.
+    Close(Close),
     /// RESET.
     Reset(ErrorCode, String),
 }
@@ -113,6 +135,11 @@ impl Receiver {
         Self::new(half, length, window)
     }
 
+    /// An agent's half behind a CONNECT.
+    pub(crate) const fn connect(window: u64) -> Self {
+        Self::new(RecvHalf::Connecting, BodyLength::Any, window)
+    }
+
     const fn new(half: RecvHalf, length: BodyLength, window: u64) -> Self {
         Self {
             half,
@@ -127,21 +154,80 @@ impl Receiver {
     /// Whether nothing more comes from the peer.
     pub(crate) const fn is_over(&self) -> bool {
         match self.half {
-            RecvHalf::Head { .. } | RecvHalf::Body(_) | RecvHalf::Stopped(_) => false,
-            RecvHalf::Ended(..) | RecvHalf::Cut(..) | RecvHalf::Dropped => true,
+            RecvHalf::Head { .. }
+            | RecvHalf::Connecting
+            | RecvHalf::Body(_)
+            | RecvHalf::Messages(_)
+            | RecvHalf::Stopped(_) => false,
+            RecvHalf::Ended(..)
+            | RecvHalf::Cut(..)
+            | RecvHalf::Closed(..)
+            | RecvHalf::MessagesCut(..)
+            | RecvHalf::Dropped => true,
         }
     }
 
     /// Whether it is neither over nor stopped.
     pub(crate) const fn is_open(&self) -> bool {
-        matches!(self.half, RecvHalf::Head { .. } | RecvHalf::Body(_))
+        matches!(
+            self.half,
+            RecvHalf::Head { .. }
+                | RecvHalf::Connecting
+                | RecvHalf::Body(_)
+                | RecvHalf::Messages(_)
+        )
     }
 
-    /// Bytes that wait for the application.
+    /// Bytes that wait for the application; those of messages with their charge (SES-040).
     pub(crate) const fn buffered(&self) -> usize {
         match &self.half {
             RecvHalf::Body(body) | RecvHalf::Ended(body, _) | RecvHalf::Cut(body, _) => body.bytes,
-            RecvHalf::Head { .. } | RecvHalf::Stopped(_) | RecvHalf::Dropped => 0,
+            RecvHalf::Messages(messages)
+            | RecvHalf::Closed(messages, _)
+            | RecvHalf::MessagesCut(messages, _) => messages.charge(),
+            RecvHalf::Head { .. }
+            | RecvHalf::Connecting
+            | RecvHalf::Stopped(_)
+            | RecvHalf::Dropped => 0,
+        }
+    }
+
+    /// The agent has answered the CONNECT for good: messages may come, or nothing (WSK-005).
+    pub(crate) fn answered(&mut self, accepted: bool) {
+        match (&self.half, accepted) {
+            (RecvHalf::Connecting, true) => {
+                self.half = RecvHalf::Messages(RecvMessages::default());
+            }
+            (RecvHalf::Connecting, false) => {
+                self.half = RecvHalf::Ended(RecvBody::default(), None);
+            }
+            // The visitor's half ends with the refusal, without a frame.
+            (RecvHalf::Stopped(_), false) => self.half = RecvHalf::Dropped,
+            _ => {}
+        }
+    }
+
+    /// Takes a message, or a part of one.
+    pub(crate) fn on_message(
+        &mut self,
+        kind: MessageKind,
+        data: Bytes,
+        last: bool,
+    ) -> Result<Received, RecvFault> {
+        let charge = (data.len() + MESSAGE_CHARGE) as u64;
+        // SES-042
+        if charge > self.granted.saturating_sub(self.received) {
+            return Err(RecvFault::Credit);
+        }
+        self.received += charge;
+        match &mut self.half {
+            RecvHalf::Messages(messages) => match messages.push(kind, data, last) {
+                Ok(()) => Ok(Received::Kept),
+                Err(MessageFault::Kind) => Err(RecvFault::Unexpected),
+                Err(MessageFault::Utf8) => Err(RecvFault::Utf8),
+            },
+            RecvHalf::Stopped(_) => Ok(Received::Discarded),
+            _ => Err(RecvFault::Unexpected),
         }
     }
 
@@ -150,14 +236,13 @@ impl Receiver {
     /// `Err` with `Length` means one 1xx too many.
     pub(crate) fn on_response(
         &mut self,
-        informational: bool,
-        end: bool,
+        answer: Answer,
         length: BodyLength,
     ) -> Result<bool, RecvFault> {
         match &mut self.half {
             RecvHalf::Head {
                 informational: seen,
-            } if informational => {
+            } if answer == Answer::Informational => {
                 if *seen == INFORMATIONAL_MAX {
                     return Err(RecvFault::Length);
                 }
@@ -166,22 +251,27 @@ impl Receiver {
             }
             RecvHalf::Head { .. } => {
                 self.length = length;
-                self.half = if end {
-                    RecvHalf::Ended(RecvBody::default(), None)
-                } else {
-                    RecvHalf::Body(RecvBody::default())
+                self.half = match answer {
+                    Answer::WithoutBody => RecvHalf::Ended(RecvBody::default(), None),
+                    Answer::Accept => RecvHalf::Messages(RecvMessages::default()),
+                    Answer::Informational | Answer::WithBody => RecvHalf::Body(RecvBody::default()),
                 };
                 Ok(true)
             }
             RecvHalf::Stopped(_) => {
-                if end {
+                if answer == Answer::WithoutBody {
                     self.on_end(EndOfBody::End(None))?;
                 }
                 Ok(false)
             }
-            RecvHalf::Body(_) | RecvHalf::Ended(..) | RecvHalf::Cut(..) | RecvHalf::Dropped => {
-                Err(RecvFault::Unexpected)
-            }
+            RecvHalf::Connecting
+            | RecvHalf::Body(_)
+            | RecvHalf::Messages(_)
+            | RecvHalf::Ended(..)
+            | RecvHalf::Cut(..)
+            | RecvHalf::Closed(..)
+            | RecvHalf::MessagesCut(..)
+            | RecvHalf::Dropped => Err(RecvFault::Unexpected),
         }
     }
 
@@ -205,9 +295,7 @@ impl Receiver {
                 self.received += count;
                 Ok(Received::Discarded)
             }
-            RecvHalf::Head { .. } | RecvHalf::Ended(..) | RecvHalf::Cut(..) | RecvHalf::Dropped => {
-                Err(RecvFault::Unexpected)
-            }
+            _ => Err(RecvFault::Unexpected),
         }
     }
 
@@ -229,22 +317,31 @@ impl Receiver {
                 RecvHalf::Cut(RecvBody::default(), Failure { code, reason }),
                 Ok(true),
             ),
+            (RecvHalf::Messages(messages), EndOfBody::Close(close)) => {
+                (RecvHalf::Closed(messages, close), Ok(true))
+            }
+            (RecvHalf::Messages(messages), EndOfBody::Reset(code, reason)) => (
+                RecvHalf::MessagesCut(messages, Failure { code, reason }),
+                Ok(true),
+            ),
+            (RecvHalf::Connecting, EndOfBody::Reset(code, reason)) => (
+                RecvHalf::Cut(RecvBody::default(), Failure { code, reason }),
+                Ok(true),
+            ),
             // Told when the rule was broken.
             (RecvHalf::Stopped(Some(failure)), _) => {
                 (RecvHalf::Cut(RecvBody::default(), failure), Ok(false))
             }
             (RecvHalf::Stopped(None), _) => (RecvHalf::Dropped, Ok(false)),
             (
-                half @ (RecvHalf::Ended(..) | RecvHalf::Cut(..) | RecvHalf::Dropped),
+                half @ (RecvHalf::Ended(..)
+                | RecvHalf::Cut(..)
+                | RecvHalf::Closed(..)
+                | RecvHalf::MessagesCut(..)
+                | RecvHalf::Dropped),
                 EndOfBody::Reset(..),
             ) => (half, Ok(false)),
-            (
-                half @ (RecvHalf::Head { .. }
-                | RecvHalf::Ended(..)
-                | RecvHalf::Cut(..)
-                | RecvHalf::Dropped),
-                EndOfBody::End(_),
-            ) => (half, Err(RecvFault::Unexpected)),
+            (half, EndOfBody::End(_) | EndOfBody::Close(_)) => (half, Err(RecvFault::Unexpected)),
         };
         self.half = half;
         outcome
@@ -254,11 +351,16 @@ impl Receiver {
     pub(crate) fn stop(&mut self) -> (bool, usize) {
         let dropped = self.buffered();
         let (half, due) = match std::mem::replace(&mut self.half, RecvHalf::Dropped) {
-            RecvHalf::Head { .. } | RecvHalf::Body(_) => (RecvHalf::Stopped(None), true),
+            RecvHalf::Head { .. }
+            | RecvHalf::Connecting
+            | RecvHalf::Body(_)
+            | RecvHalf::Messages(_) => (RecvHalf::Stopped(None), true),
             half @ RecvHalf::Stopped(_) => (half, false),
-            RecvHalf::Ended(..) | RecvHalf::Cut(..) | RecvHalf::Dropped => {
-                (RecvHalf::Dropped, false)
-            }
+            RecvHalf::Ended(..)
+            | RecvHalf::Cut(..)
+            | RecvHalf::Closed(..)
+            | RecvHalf::MessagesCut(..)
+            | RecvHalf::Dropped => (RecvHalf::Dropped, false),
         };
         self.half = half;
         (due, dropped)
@@ -271,12 +373,17 @@ impl Receiver {
         let dropped = self.buffered();
         let failure = Failure { code, reason };
         let (half, due) = match std::mem::replace(&mut self.half, RecvHalf::Dropped) {
-            RecvHalf::Head { .. } | RecvHalf::Body(_) if over => {
-                (RecvHalf::Cut(RecvBody::default(), failure), false)
-            }
-            RecvHalf::Head { .. } | RecvHalf::Body(_) => (RecvHalf::Stopped(Some(failure)), true),
+            RecvHalf::Head { .. }
+            | RecvHalf::Connecting
+            | RecvHalf::Body(_)
+            | RecvHalf::Messages(_) => match over {
+                true => (RecvHalf::Cut(RecvBody::default(), failure), false),
+                false => (RecvHalf::Stopped(Some(failure)), true),
+            },
             half @ (RecvHalf::Ended(..)
             | RecvHalf::Cut(..)
+            | RecvHalf::Closed(..)
+            | RecvHalf::MessagesCut(..)
             | RecvHalf::Stopped(_)
             | RecvHalf::Dropped) => return self.keep(half),
         };
@@ -292,7 +399,14 @@ impl Receiver {
     /// What the application reads next.
     pub(crate) fn read(&mut self) -> Result<Read, ReadError> {
         match &mut self.half {
-            RecvHalf::Head { .. } => Ok(Read::Blocked),
+            RecvHalf::Head { .. } | RecvHalf::Connecting => Ok(Read::Blocked),
+            RecvHalf::Messages(messages) => Ok(messages.pop().map_or(Read::Blocked, message)),
+            RecvHalf::Closed(messages, close) => Ok(messages
+                .pop()
+                .map_or_else(|| Read::Close(close.clone()), message)),
+            RecvHalf::MessagesCut(messages, failure) => {
+                messages.pop().map(message).ok_or_else(|| failure.error())
+            }
             RecvHalf::Body(body) => Ok(body.pop().map_or(Read::Blocked, Read::Data)),
             RecvHalf::Ended(body, trailers) => Ok(body
                 .pop()
@@ -308,13 +422,15 @@ impl Receiver {
     /// Takes note of bytes that the application has read; whether a CREDIT is due (SES-045).
     pub(crate) fn consume(&mut self, count: usize) -> bool {
         self.consumed += count as u64;
-        matches!(self.half, RecvHalf::Body(_))
+        matches!(self.half, RecvHalf::Body(_) | RecvHalf::Messages(_))
             && self.next_credit() - self.granted >= self.window / 2
     }
 
     /// The CREDIT to send now, `None` if it would help nobody.
     pub(crate) fn grant(&mut self) -> Option<u64> {
-        if !matches!(self.half, RecvHalf::Body(_)) || self.next_credit() <= self.granted {
+        if !matches!(self.half, RecvHalf::Body(_) | RecvHalf::Messages(_))
+            || self.next_credit() <= self.granted
+        {
             return None;
         }
         self.granted = self.next_credit();
@@ -329,6 +445,10 @@ impl Receiver {
     pub(crate) const fn half(&self) -> &RecvHalf {
         &self.half
     }
+}
+
+fn message((kind, last, data): (MessageKind, bool, Bytes)) -> Read {
+    Read::Message { kind, last, data }
 }
 
 impl Failure {

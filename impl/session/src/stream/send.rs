@@ -2,9 +2,10 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes};
 
+use super::messages::{MessagesEnd, SendMessages};
 use crate::frame::{FrameType, Header};
 use crate::limits::{INFORMATIONAL_MAX, SEND_CHUNKS_MAX};
-use crate::{ErrorCode, StreamId, WriteError};
+use crate::{Close, ErrorCode, MessageKind, StreamId, WriteError};
 
 /// How a body ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(crate) enum BodyEnd {
     Plain,
     /// This TRAILERS frame.
     Trailers(Bytes),
+    /// This RESET frame: what waits is sent, and then the body is cut off.
+    Cut(Bytes),
 }
 
 /// Body bytes that wait for the lane.
@@ -38,18 +41,43 @@ pub(crate) struct SendBody {
 /// ```
 ///
 /// Done, Reset and Stopped are over: STOP, CREDIT and a further reset change nothing.
+///
+/// A WebSocket takes this way instead; reset and STOP end it likewise:
+///
+/// ```text
+///  visitor ─► Connecting ── 200 received ──► Messages ── WS_CLOSE sent ──► Done
+///                  └── other final response received ──────────────────────► ▲
+///  agent ───► Head ──────── 200 sent ──────► Messages ── WS_CLOSE sent ──────┘
+/// ```
 #[derive(Debug)]
 pub(crate) enum SendHalf {
     /// The agent owes the final response.
     Head { informational: u8 },
+    /// The visitor waits for the answer to its CONNECT (WSK-005).
+    Connecting,
     /// The body goes out.
     Body(SendBody),
+    /// Messages of a WebSocket go out.
+    Messages(SendMessages),
     /// The end of the body was sent.
     Done,
     /// This end gave up.
     Reset,
     /// The peer wanted no more.
     Stopped { code: ErrorCode },
+}
+
+/// What a response means for the agent's half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// 1xx.
+    Informational,
+    /// Final, with `end`.
+    WithoutBody,
+    /// Final, with a body to follow.
+    WithBody,
+    /// 200 to a WebSocket: messages follow, both ways.
+    Accept,
 }
 
 /// What a STOP calls for.
@@ -64,7 +92,7 @@ pub(crate) enum StopAnswer {
 /// What the round of bodies gets from a stream.
 #[derive(Debug)]
 pub(crate) enum NextFrame {
-    /// A frame with so many body bytes.
+    /// A frame that counts so many bytes against the credit (SES-040).
     Frame { frame: Bytes, body: usize },
     /// It could send, but the session has no credit.
     SessionBlocked,
@@ -91,6 +119,15 @@ impl Sender {
         }
     }
 
+    /// A visitor's half behind a CONNECT.
+    pub(crate) const fn connect(credit: u64) -> Self {
+        Self {
+            half: SendHalf::Connecting,
+            credit,
+            sent: 0,
+        }
+    }
+
     /// A visitor's half behind its request.
     pub(crate) fn request(credit: u64, end: bool) -> Self {
         let half = if end {
@@ -107,7 +144,10 @@ impl Sender {
 
     pub(crate) const fn is_over(&self) -> bool {
         match self.half {
-            SendHalf::Head { .. } | SendHalf::Body(_) => false,
+            SendHalf::Head { .. }
+            | SendHalf::Connecting
+            | SendHalf::Body(_)
+            | SendHalf::Messages(_) => false,
             SendHalf::Done | SendHalf::Reset | SendHalf::Stopped { .. } => true,
         }
     }
@@ -115,39 +155,68 @@ impl Sender {
     /// Whether the application still owes something: a response, or the end of the body.
     pub(crate) const fn is_open(&self) -> bool {
         match &self.half {
-            SendHalf::Head { .. } => true,
+            SendHalf::Head { .. } | SendHalf::Connecting => true,
             SendHalf::Body(body) => body.end.is_none(),
+            SendHalf::Messages(messages) => !messages.is_closing(),
             SendHalf::Done | SendHalf::Reset | SendHalf::Stopped { .. } => false,
         }
     }
 
-    /// Why nothing can be written, if so.
+    /// Why no body can be written, if so.
     pub(crate) const fn check(&self) -> Result<(), WriteError> {
         match &self.half {
-            SendHalf::Head { .. } => Err(WriteError::NotResponded),
-            SendHalf::Body(body) if body.end.is_some() => Err(WriteError::Finished),
-            SendHalf::Body(_) => Ok(()),
-            SendHalf::Done => Err(WriteError::Finished),
-            SendHalf::Reset => Err(WriteError::Reset),
-            SendHalf::Stopped { code } => Err(WriteError::Stopped { code: *code }),
+            SendHalf::Body(body) if body.end.is_none() => Ok(()),
+            SendHalf::Messages(messages) if !messages.is_closing() => Err(WriteError::WrongMode),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// Why no message can be sent, if so.
+    fn messages(&mut self) -> Result<&mut SendMessages, WriteError> {
+        let refusal = match &self.half {
+            SendHalf::Messages(messages) if !messages.is_closing() => None,
+            SendHalf::Body(body) if body.end.is_none() => Some(WriteError::WrongMode),
+            _ => Some(self.refusal()),
+        };
+        match (&mut self.half, refusal) {
+            (SendHalf::Messages(messages), None) => Ok(messages),
+            (_, refusal) => Err(refusal.unwrap_or(WriteError::WrongMode)),
+        }
+    }
+
+    /// Why nothing at all can be written in this state.
+    const fn refusal(&self) -> WriteError {
+        match &self.half {
+            SendHalf::Head { .. } => WriteError::NotResponded,
+            SendHalf::Connecting => WriteError::NotOpen,
+            SendHalf::Body(_) | SendHalf::Messages(_) | SendHalf::Done => WriteError::Finished,
+            SendHalf::Reset => WriteError::Reset,
+            SendHalf::Stopped { code } => WriteError::Stopped { code: *code },
         }
     }
 
     /// Takes note of a response; `Ok(false)` when it is one 1xx too many and better dropped.
-    pub(crate) fn respond(&mut self, informational: bool, end: bool) -> Result<bool, WriteError> {
+    pub(crate) fn respond(&mut self, answer: Answer) -> Result<bool, WriteError> {
         let (half, outcome) = match std::mem::replace(&mut self.half, SendHalf::Reset) {
             SendHalf::Head {
                 informational: sent,
-            } if informational => {
+            } if answer == Answer::Informational => {
                 let send = sent < INFORMATIONAL_MAX;
                 let informational = sent + u8::from(send);
                 (SendHalf::Head { informational }, Ok(send))
             }
-            SendHalf::Head { .. } if end => (SendHalf::Done, Ok(true)),
-            SendHalf::Head { .. } => (SendHalf::Body(SendBody::default()), Ok(true)),
-            half @ (SendHalf::Body(_) | SendHalf::Done) => {
-                (half, Err(WriteError::AlreadyResponded))
+            SendHalf::Head { .. } => {
+                let half = match answer {
+                    Answer::WithoutBody => SendHalf::Done,
+                    Answer::Accept => SendHalf::Messages(SendMessages::default()),
+                    Answer::Informational | Answer::WithBody => SendHalf::Body(SendBody::default()),
+                };
+                (half, Ok(true))
             }
+            half @ (SendHalf::Connecting
+            | SendHalf::Body(_)
+            | SendHalf::Messages(_)
+            | SendHalf::Done) => (half, Err(WriteError::AlreadyResponded)),
             half @ SendHalf::Reset => (half, Err(WriteError::Reset)),
             half @ SendHalf::Stopped { code } => (half, Err(WriteError::Stopped { code })),
         };
@@ -166,6 +235,45 @@ impl Sender {
             }
         }
         Ok(())
+    }
+
+    /// The visitor's CONNECT was answered for good: messages may follow, or nothing (WSK-005).
+    pub(crate) fn answered(&mut self, accepted: bool) {
+        if matches!(self.half, SendHalf::Connecting) {
+            self.half = match accepted {
+                true => SendHalf::Messages(SendMessages::default()),
+                false => SendHalf::Done,
+            };
+        }
+    }
+
+    /// Takes what fits of a message, advancing `data`; whether that was all of it.
+    pub(crate) fn send_message(
+        &mut self,
+        kind: MessageKind,
+        data: &mut Bytes,
+        last: bool,
+        limit: usize,
+    ) -> Result<bool, WriteError> {
+        self.messages()?.write(kind, data, last, limit)
+    }
+
+    /// Ends a WebSocket's half behind what waits.
+    pub(crate) fn close(&mut self, close: Close) -> Result<(), WriteError> {
+        self.messages()?.finish(MessagesEnd::Close(close));
+        Ok(())
+    }
+
+    /// Ends the half by a RESET behind what waits; `false` when it has to go out at once.
+    pub(crate) fn cut_off(&mut self, frame: Bytes) -> bool {
+        match &mut self.half {
+            SendHalf::Body(body) if body.end.is_none() => body.end = Some(BodyEnd::Cut(frame)),
+            SendHalf::Messages(messages) if !messages.is_closing() => {
+                messages.finish(MessagesEnd::Cut(frame));
+            }
+            _ => return false,
+        }
+        true
     }
 
     pub(crate) fn finish(&mut self, end: BodyEnd) -> Result<(), WriteError> {
@@ -206,20 +314,28 @@ impl Sender {
                     && body.bytes <= limit / 2
                     && body.chunks.len() <= SEND_CHUNKS_MAX / 2
             }
-            SendHalf::Head { .. } | SendHalf::Done | SendHalf::Reset | SendHalf::Stopped { .. } => {
-                false
-            }
+            SendHalf::Messages(messages) => messages.has_room(limit),
+            SendHalf::Head { .. }
+            | SendHalf::Connecting
+            | SendHalf::Done
+            | SendHalf::Reset
+            | SendHalf::Stopped { .. } => false,
         }
     }
 
     /// Whether the round of bodies should ask, the session's credit aside.
-    pub(crate) const fn can_send(&self) -> bool {
+    pub(crate) fn can_send(&self) -> bool {
         match &self.half {
             SendHalf::Body(body) if body.bytes > 0 => self.sent < self.credit,
             SendHalf::Body(body) => body.end.is_some(),
-            SendHalf::Head { .. } | SendHalf::Done | SendHalf::Reset | SendHalf::Stopped { .. } => {
-                false
-            }
+            SendHalf::Messages(messages) => messages
+                .needs()
+                .is_some_and(|needs| needs <= self.credit - self.sent),
+            SendHalf::Head { .. }
+            | SendHalf::Connecting
+            | SendHalf::Done
+            | SendHalf::Reset
+            | SendHalf::Stopped { .. } => false,
         }
     }
 
@@ -228,21 +344,25 @@ impl Sender {
         if !self.can_send() {
             return NextFrame::Nothing;
         }
-        let SendHalf::Body(body) = &mut self.half else {
-            return NextFrame::Nothing;
+        let body = match &mut self.half {
+            SendHalf::Body(body) => body,
+            SendHalf::Messages(_) => return self.next_message(id, max_frame, session),
+            _ => return NextFrame::Nothing,
         };
         if body.bytes > 0 && session == 0 {
             return NextFrame::SessionBlocked;
         }
         // A body that is all sent ends with TRAILERS or an empty DATA_END.
         if body.bytes == 0 {
-            let frame = match body.end.take() {
-                Some(BodyEnd::Trailers(frame)) => frame,
+            let (frame, half) = match body.end.take() {
+                Some(BodyEnd::Trailers(frame)) => (frame, SendHalf::Done),
+                Some(BodyEnd::Cut(frame)) => (frame, SendHalf::Reset),
                 Some(BodyEnd::Plain) | None => {
-                    Header::new(FrameType::DataEnd, Some(id)).begin(0).freeze()
+                    let frame = Header::new(FrameType::DataEnd, Some(id)).begin(0).freeze();
+                    (frame, SendHalf::Done)
                 }
             };
-            self.half = SendHalf::Done;
+            self.half = half;
             return NextFrame::Frame { frame, body: 0 };
         }
         let room = max_frame - Header::new(FrameType::DataEnd, Some(id)).len();
@@ -266,13 +386,34 @@ impl Sender {
         }
     }
 
-    /// Bytes that wait for the lane.
+    fn next_message(&mut self, id: StreamId, max_frame: usize, session: u64) -> NextFrame {
+        let SendHalf::Messages(messages) = &mut self.half else {
+            return NextFrame::Nothing;
+        };
+        if messages.needs().is_some_and(|needs| needs > session) {
+            return NextFrame::SessionBlocked;
+        }
+        let credit = session.min(self.credit - self.sent);
+        let Some((frame, body, end)) = messages.next_frame(id, max_frame, credit) else {
+            return NextFrame::Nothing;
+        };
+        self.sent += body as u64;
+        if let Some(half) = end {
+            self.half = half;
+        }
+        NextFrame::Frame { frame, body }
+    }
+
+    /// Bytes that wait for the lane; those of messages with their charge (SES-040).
     pub(crate) const fn buffered(&self) -> usize {
         match &self.half {
             SendHalf::Body(body) => body.bytes,
-            SendHalf::Head { .. } | SendHalf::Done | SendHalf::Reset | SendHalf::Stopped { .. } => {
-                0
-            }
+            SendHalf::Messages(messages) => messages.charge(),
+            SendHalf::Head { .. }
+            | SendHalf::Connecting
+            | SendHalf::Done
+            | SendHalf::Reset
+            | SendHalf::Stopped { .. } => 0,
         }
     }
 

@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::recv::RecvHalf;
 use super::send::SendHalf;
-use super::{BodyEnd, EndOfBody, NextFrame, Receiver, Sender};
+use super::{Answer, BodyEnd, EndOfBody, NextFrame, Receiver, Sender};
 use crate::head::BodyLength;
-use crate::{ErrorCode, Fields, StreamId};
+use crate::{Close, ErrorCode, Fields, MessageKind, StreamId};
 
 const CODE: ErrorCode = ErrorCode::CANCELLED;
 
@@ -46,6 +46,27 @@ fn sender(len: usize, end: Option<BodyEnd>) -> Sender {
     sender
 }
 
+fn close() -> Close {
+    Close::new(1000, "bye").unwrap()
+}
+
+fn messages_out(list: &[(MessageKind, usize, bool)]) -> Sender {
+    let mut sender = Sender::connect(100);
+    sender.answered(true);
+    for (kind, len, last) in list {
+        let mut data = Bytes::from(vec![b'x'; *len]);
+        assert_eq!(
+            sender.send_message(*kind, &mut data, *last, 1_000),
+            Ok(true)
+        );
+    }
+    sender
+}
+
+fn message_out(sender: &mut Sender, kind: MessageKind, last: bool) -> String {
+    text(sender.send_message(kind, &mut Bytes::from_static(b"12345"), last, 1_000))
+}
+
 fn send_name(sender: &Sender) -> String {
     match sender.half() {
         SendHalf::Head { informational } => format!("Head({informational})"),
@@ -53,6 +74,12 @@ fn send_name(sender: &Sender) -> String {
             "Body({}{})",
             sender.buffered(),
             if sender.is_open() { "" } else { ", ending" }
+        ),
+        SendHalf::Connecting => "Connecting".into(),
+        SendHalf::Messages(_) => format!(
+            "Messages({}{})",
+            sender.buffered(),
+            if sender.is_open() { "" } else { ", closing" }
         ),
         SendHalf::Done => "Done".into(),
         SendHalf::Reset => "Reset".into(),
@@ -62,11 +89,11 @@ fn send_name(sender: &Sender) -> String {
 
 #[test]
 fn sending_half() {
-    let states: [Case<Sender>; 10] = [
+    let states: [Case<Sender>; 14] = [
         ("Head", || Sender::response(100)),
         ("Head, 4 1xx sent", || {
             let mut sender = Sender::response(100);
-            while sender.respond(true, false) == Ok(true) {}
+            while sender.respond(Answer::Informational) == Ok(true) {}
             sender
         }),
         ("Body, nothing waits", || sender(0, None)),
@@ -80,6 +107,19 @@ fn sending_half() {
         ("Body, 10 bytes and trailers wait", || {
             sender(10, Some(BodyEnd::Trailers(Bytes::from_static(b"frame"))))
         }),
+        ("Connecting", || Sender::connect(100)),
+        ("Messages, nothing waits", || messages_out(&[])),
+        ("Messages, two wait", || {
+            messages_out(&[
+                (MessageKind::Text, 10, true),
+                (MessageKind::Binary, 0, true),
+            ])
+        }),
+        ("Messages, a part and the close wait", || {
+            let mut sender = messages_out(&[(MessageKind::Binary, 10, false)]);
+            sender.close(close()).unwrap();
+            sender
+        }),
         ("Done", || Sender::request(100, true)),
         ("Reset", || {
             let mut sender = sender(10, None);
@@ -92,10 +132,32 @@ fn sending_half() {
             sender
         }),
     ];
-    let events: [Action<Sender>; 10] = [
-        ("respond 1xx", |sender| text(sender.respond(true, false))),
-        ("respond", |sender| text(sender.respond(false, false))),
-        ("respond, end", |sender| text(sender.respond(false, true))),
+    let events: [Action<Sender>; 17] = [
+        ("respond 1xx", |sender| {
+            text(sender.respond(Answer::Informational))
+        }),
+        ("respond", |sender| text(sender.respond(Answer::WithBody))),
+        ("respond, end", |sender| {
+            text(sender.respond(Answer::WithoutBody))
+        }),
+        ("respond, accept", |sender| {
+            text(sender.respond(Answer::Accept))
+        }),
+        ("200 received", |sender| {
+            sender.answered(true);
+            String::new()
+        }),
+        ("refusal received", |sender| {
+            sender.answered(false);
+            String::new()
+        }),
+        ("text 5", |sender| {
+            message_out(sender, MessageKind::Text, true)
+        }),
+        ("binary part 5", |sender| {
+            message_out(sender, MessageKind::Binary, false)
+        }),
+        ("close", |sender| text(sender.close(close()))),
         ("write 5", |sender| {
             text(sender.write(&mut Bytes::from_static(b"12345"), 1_000))
         }),
@@ -111,6 +173,9 @@ fn sending_half() {
         ("turn", |sender| {
             frame_name(&sender.next_frame(id(), 16_384, 1_000))
         }),
+        ("turn, session 70", |sender| {
+            frame_name(&sender.next_frame(id(), 16_384, 70))
+        }),
         ("turn, no session", |sender| {
             frame_name(&sender.next_frame(id(), 16_384, 0))
         }),
@@ -123,6 +188,11 @@ fn frame_name(next: &NextFrame) -> String {
         NextFrame::Frame { frame, body } => match frame.first() {
             Some(4) => format!("DATA {body}"),
             Some(5) => format!("DATA_END {body}"),
+            Some(0x10) => format!("WS_TEXT {body}"),
+            Some(0x11) => format!("WS_BINARY {body}"),
+            Some(0x12) => format!("WS_TEXT_PART {body}"),
+            Some(0x13) => format!("WS_BINARY_PART {body}"),
+            Some(0x14) => "WS_CLOSE".into(),
             _ => "TRAILERS".into(),
         },
         NextFrame::SessionBlocked => "session blocked".into(),
@@ -136,11 +206,35 @@ fn receiver(len: usize, length: BodyLength) -> Receiver {
     receiver
 }
 
+fn messages_in(window: u64, list: &[(MessageKind, &'static [u8], bool)]) -> Receiver {
+    let mut receiver = Receiver::connect(window);
+    receiver.answered(true);
+    for (kind, data, last) in list {
+        receiver
+            .on_message(*kind, Bytes::from_static(data), *last)
+            .unwrap();
+    }
+    receiver
+}
+
+fn message_in(
+    receiver: &mut Receiver,
+    kind: MessageKind,
+    data: &'static [u8],
+    last: bool,
+) -> String {
+    text(receiver.on_message(kind, Bytes::from_static(data), last))
+}
+
 fn recv_name(receiver: &Receiver) -> String {
     let waiting = receiver.buffered();
     match receiver.half() {
         RecvHalf::Head { informational } => format!("Head({informational})"),
         RecvHalf::Body(_) => format!("Body({waiting})"),
+        RecvHalf::Connecting => "Connecting".into(),
+        RecvHalf::Messages(_) => format!("Messages({waiting})"),
+        RecvHalf::Closed(_, close) => format!("Closed({waiting}, {:?})", close.code()),
+        RecvHalf::MessagesCut(_, failure) => format!("MessagesCut({waiting}, {})", failure.code),
         RecvHalf::Ended(..) => format!("Ended({waiting})"),
         RecvHalf::Cut(_, failure) => format!("Cut({waiting}, {})", failure.code),
         RecvHalf::Stopped(None) => "Stopped".into(),
@@ -151,7 +245,7 @@ fn recv_name(receiver: &Receiver) -> String {
 
 #[test]
 fn receiving_half() {
-    let states: [Case<Receiver>; 10] = [
+    let states: [Case<Receiver>; 18] = [
         ("Head", || Receiver::response(100)),
         ("Body, 10 bytes wait", || receiver(10, BodyLength::Any)),
         ("Body, 10 bytes of 12", || {
@@ -185,6 +279,32 @@ fn receiving_half() {
             receiver.fail(ErrorCode::BAD_MESSAGE, "rule".into(), false);
             receiver
         }),
+        ("Connecting", || Receiver::connect(100)),
+        ("Messages, nothing waits", || messages_in(200, &[])),
+        ("Messages, one waits", || {
+            messages_in(200, &[(MessageKind::Text, b"abc", true)])
+        }),
+        ("Messages, within a text", || {
+            messages_in(200, &[(MessageKind::Text, b"\xc3", false)])
+        }),
+        ("Messages, within a binary", || {
+            messages_in(200, &[(MessageKind::Binary, b"abc", false)])
+        }),
+        ("Messages, credit used up", || {
+            messages_in(70, &[(MessageKind::Binary, b"abc", true)])
+        }),
+        ("Closed, one waits", || {
+            let mut receiver = messages_in(200, &[(MessageKind::Text, b"abc", true)]);
+            receiver.on_end(EndOfBody::Close(close())).unwrap();
+            receiver
+        }),
+        ("MessagesCut, one waits", || {
+            let mut receiver = messages_in(200, &[(MessageKind::Text, b"abc", true)]);
+            receiver
+                .on_end(EndOfBody::Reset(CODE, String::new()))
+                .unwrap();
+            receiver
+        }),
         ("Dropped", || {
             let mut receiver = receiver(10, BodyLength::Any);
             receiver.stop();
@@ -192,15 +312,41 @@ fn receiving_half() {
             receiver
         }),
     ];
-    let events: [Action<Receiver>; 10] = [
+    let events: [Action<Receiver>; 18] = [
         ("RESPONSE 1xx", |receiver| {
-            text(receiver.on_response(true, false, BodyLength::Any))
+            text(receiver.on_response(Answer::Informational, BodyLength::Any))
         }),
         ("RESPONSE", |receiver| {
-            text(receiver.on_response(false, false, BodyLength::Any))
+            text(receiver.on_response(Answer::WithBody, BodyLength::Any))
         }),
         ("RESPONSE, end", |receiver| {
-            text(receiver.on_response(false, true, BodyLength::Any))
+            text(receiver.on_response(Answer::WithoutBody, BodyLength::Any))
+        }),
+        ("RESPONSE 200", |receiver| {
+            text(receiver.on_response(Answer::Accept, BodyLength::Any))
+        }),
+        ("accept", |receiver| {
+            receiver.answered(true);
+            String::new()
+        }),
+        ("refuse", |receiver| {
+            receiver.answered(false);
+            String::new()
+        }),
+        ("WS_TEXT \\xa9", |receiver| {
+            message_in(receiver, MessageKind::Text, b"\xa9", true)
+        }),
+        ("WS_TEXT empty", |receiver| {
+            message_in(receiver, MessageKind::Text, b"", true)
+        }),
+        ("WS_TEXT_PART 5", |receiver| {
+            message_in(receiver, MessageKind::Text, b"12345", false)
+        }),
+        ("WS_BINARY 5", |receiver| {
+            message_in(receiver, MessageKind::Binary, b"12345", true)
+        }),
+        ("WS_CLOSE", |receiver| {
+            text(receiver.on_end(EndOfBody::Close(close())))
         }),
         ("DATA 5", |receiver| {
             text(receiver.on_data(Bytes::from_static(b"12345")))

@@ -223,7 +223,7 @@ fn a_peer_that_reads_nothing_is_cut_off() {
     assert_eq!(agent.session.open_streams(), 0);
 }
 
-/// A body of single bytes costs little more than one of full frames.
+/// HTP-006: a body of single bytes costs little more than one of full frames.
 #[test]
 fn single_bytes_are_gathered() {
     let config = Config {

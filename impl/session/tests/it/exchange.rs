@@ -78,7 +78,7 @@ fn name(frame: &Frame) -> &'static str {
         Frame::Ping { .. } => "PING",
         Frame::Pong { .. } => "PONG",
         Frame::GoAway { .. } => "GOAWAY",
-        Frame::Unknown { .. } => "?",
+        Frame::Message { .. } | Frame::Close { .. } | Frame::Unknown { .. } => "?",
     }
 }
 
@@ -118,7 +118,7 @@ fn informational_responses_are_bounded() {
     ));
 }
 
-/// SES-022: the last bytes carry the end with them, and an empty body costs one empty frame.
+/// SES-022, HTP-002: the last bytes carry the end with them, and an empty body costs one empty frame.
 #[test]
 fn the_end_rides_with_the_last_bytes() {
     let mut visitor = Peer::connected(Role::Visitor);

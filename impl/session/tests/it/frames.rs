@@ -14,7 +14,7 @@ fn large(config: Config) -> Config {
     }
 }
 
-/// SES-002
+/// SES-002, ERR-001, ERR-003
 #[test]
 fn malformed_messages_end_the_session() {
     let cases: [(&str, &[u8]); 9] = [
@@ -52,7 +52,7 @@ fn long_varints_are_accepted() {
     assert!(matches!(agent.events().as_slice(), [Event::Request { .. }]));
 }
 
-/// SES-003
+/// SES-003, ERR-001
 #[test]
 fn frames_above_the_agreed_size_end_the_session() {
     // 2 bytes of header.
@@ -125,7 +125,7 @@ fn sent_frames_keep_to_the_agreed_size() {
     }
 }
 
-/// SES-004, SES-091: unknown types are skipped on any lane and any stream, open or not.
+/// SES-004, SES-091, VER-014: unknown types are skipped on any lane and any stream, open or not.
 #[test]
 fn unknown_frames_are_skipped() {
     let mut agent = Peer::connected(Role::Agent);
@@ -189,7 +189,7 @@ fn requests_go_right_behind_hello() {
     );
 }
 
-/// SES-007
+/// SES-007, VER-010, VER-011, VER-012
 #[test]
 fn no_common_version_ends_the_session() {
     for (versions, fits) in [
@@ -211,7 +211,7 @@ fn no_common_version_ends_the_session() {
     }
 }
 
-/// SES-008
+/// SES-008, VER-014
 #[test]
 fn settings_are_checked() {
     let out_of_range: [(u64, u64); 10] = [
@@ -260,7 +260,7 @@ fn settings_are_checked() {
     "#);
 }
 
-/// SES-008: what a HELLO leaves out has its default.
+/// SES-008, SES-046: what a HELLO leaves out has its default.
 #[test]
 fn own_hello_says_what_differs() {
     let hello_of = |role, config| {
@@ -409,7 +409,7 @@ fn the_own_number_of_lanes_counts_too() {
     assert_eq!([visitor.sent(0).len(), visitor.sent(1).len()], [2, 2]);
 }
 
-/// SES-091
+/// SES-091, VER-018, VER-019
 #[test]
 fn grease_is_sent_and_repeatable() {
     let greased = |seed| {

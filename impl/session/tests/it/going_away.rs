@@ -177,7 +177,7 @@ fn a_fatal_goaway_ends_the_session() {
     );
 }
 
-/// SES-092: a code that is not registered is no reason to fail.
+/// SES-092, VER-015: a code that is not registered is no reason to fail.
 #[test]
 fn unknown_codes_count_as_internal() {
     let mut agent = Peer::connected(Role::Agent);

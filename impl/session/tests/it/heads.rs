@@ -18,6 +18,7 @@ fn head(method: &str, target: &str, list: &[(&str, &str)]) -> proto::Request {
         target: target.into(),
         fields: wire_fields(list),
         end: false,
+        ..Default::default()
     }
 }
 
@@ -135,7 +136,7 @@ fn methods_are_tokens_and_not_connect() {
     }
 }
 
-/// SES-030, SES-031, SES-032, SES-035, SES-036
+/// SES-030, SES-031, SES-032, SES-035, SES-036, ERR-001, ERR-002
 #[test]
 fn fields_that_break_the_rules_are_refused() {
     for field in [
@@ -173,7 +174,7 @@ fn fields_that_break_the_rules_are_refused() {
     assert_refused(head("POST", "/", &[("x", "y"); 257]));
 }
 
-/// SES-030, SES-031, SES-032
+/// SES-030, SES-031, SES-032, HTP-003
 #[test]
 fn fields_that_keep_the_rules_pass_in_order() {
     let list = [
@@ -337,7 +338,7 @@ fn assert_bad_response(frames: &[Frame]) {
     assert!(!visitor.session.is_closed());
 }
 
-/// SES-021, SES-036, SES-039
+/// SES-021, SES-036, SES-039, ERR-002
 #[test]
 fn responses_that_break_the_rules_end_their_exchange() {
     for status in [0, 99, 101, 600, 70_000] {

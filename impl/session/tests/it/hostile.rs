@@ -28,6 +28,7 @@ fn frame() -> impl Strategy<Value = Frame> {
                 target,
                 fields: Vec::new(),
                 end,
+                ..Default::default()
             };
             Frame::Request { stream, head }
         });

@@ -263,6 +263,7 @@ fn bodies_arrive_whole_over_a_lossy_network() {
                 loop {
                     match pair.visitor.read(stream).unwrap() {
                         Read::Data(data) => received += data.len(),
+                        Read::Message { .. } | Read::Close(_) => panic!("a message in a body"),
                         Read::Blocked => break,
                         Read::End(_) => {
                             ended += 1;

@@ -32,6 +32,7 @@ pub(crate) fn get(target: &str) -> Request {
         target: Target::parse(target).unwrap(),
         fields: Fields::new(),
         end: true,
+        protocol: None,
     }
 }
 
@@ -86,6 +87,7 @@ pub(crate) fn request(stream: u64, end: bool) -> Frame {
         target: "/".into(),
         fields: Vec::new(),
         end,
+        ..Default::default()
     };
     Frame::Request {
         stream: id(stream),
@@ -227,6 +229,7 @@ impl Peer {
                 Ok(Read::Data(data)) => count += data.len(),
                 Ok(Read::Blocked) => return (count, Ok(None)),
                 Ok(Read::End(trailers)) => return (count, Ok(Some(trailers))),
+                Ok(Read::Message { .. } | Read::Close(_)) => panic!("a message in a body"),
                 Err(error) => return (count, Err(error)),
             }
         }

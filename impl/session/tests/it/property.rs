@@ -336,6 +336,7 @@ impl World {
         for _ in 0..times {
             match self.session(side).read(id) {
                 Ok(Read::Data(data)) => self.got_data(side, id, &data),
+                Ok(Read::Message { .. } | Read::Close(_)) => panic!("a message in a body"),
                 Ok(Read::Blocked) => break,
                 Ok(Read::End(trailers)) => {
                     self.got_end(side, id, trailers);

@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, sync::Mutex, task::Waker};
 
 use p2claw_proto::v1::SessionHello;
-use p2claw_session::{Config, Fields, Request, Role, Target, frame::Frame};
+use p2claw_session::{Config, Fields, Request, Role, Target, frame::Frame, limits::PATH_GRACE};
 use tokio::time::timeout;
 
 use super::*;
@@ -107,6 +107,7 @@ async fn busy_lanes_take_turns() {
                 target: Target::parse("/").unwrap(),
                 fields: Fields::new(),
                 end: false,
+                protocol: None,
             })
             .unwrap();
         let body = Bytes::from(vec![0; 64 << 10]);
@@ -127,7 +128,7 @@ async fn busy_lanes_take_turns() {
     }
 }
 
-/// A path that is lost for good ends the driver, although nobody says so any more.
+/// RTC-015: a path that is lost for good ends the driver, although nobody says so any more.
 #[tokio::test(start_paused = true)]
 async fn a_path_that_does_not_come_back_is_given_up() {
     let (puppet, connection, driver) = visitor();
@@ -144,6 +145,7 @@ async fn a_path_that_does_not_come_back_is_given_up() {
     assert!(connection.accept().await.is_none());
 }
 
+/// RTC-015
 #[tokio::test(start_paused = true)]
 async fn a_path_that_comes_back_is_used_again() {
     let (puppet, _connection, mut driver) = visitor();

@@ -11,6 +11,7 @@ async fn answer_with(scene: &Scene, response: &[u8]) -> Exchange {
     exchange
 }
 
+/// HTP-001
 #[tokio::test]
 async fn trailers_reach_the_visitor() {
     let scene = scene().await;
@@ -23,6 +24,7 @@ async fn trailers_reach_the_visitor() {
     assert_eq!(body.to_bytes(), "abc");
 }
 
+/// HTP-001
 #[tokio::test]
 async fn trailers_reach_the_upstream() {
     let scene = scene().await;
@@ -54,7 +56,7 @@ async fn htp_001_a_get_may_have_a_body() {
     assert_eq!(&sent, b"5\r\nquery\r\n0\r\n\r\n");
 }
 
-/// RFC 9112 section 6.3: of two lengths the chunks' own holds.
+/// HTP-030: RFC 9112 section 6.3: of two lengths the chunks' own holds.
 #[tokio::test]
 async fn a_length_beside_chunks_is_left_out() {
     let scene = scene().await;
