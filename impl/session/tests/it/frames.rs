@@ -131,7 +131,7 @@ fn unknown_frames_are_skipped() {
     let mut agent = Peer::connected(Role::Agent);
     for (on, frame_type, stream) in [
         (0, 0x21, 0),
-        (0, 0x10, 1),
+        (0, 0x1f, 1),
         (1, 0x1f * 1_000 + 0x21, 7),
         (3, 0x0d, 2),
     ] {

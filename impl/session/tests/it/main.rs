@@ -27,3 +27,4 @@ mod property;
 mod registries;
 #[cfg(test)]
 mod streams;
+mod websocket;
