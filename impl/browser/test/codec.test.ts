@@ -43,8 +43,11 @@ test("session messages are read as they were written", () => {
   const hello = { versions: [1, 77], settings: [{ id: 1, value: 65_536 }, { id: 900, value: 2 ** 40 }], software: "test é" };
   assert.deepEqual(msg.decodeSessionHello(msg.encodeSessionHello(hello)), hello);
   const fields = [{ name: "a", value: fromHex("00ff") }, { name: "b", value: new Uint8Array() }];
-  const request = { method: "GET", target: "/ä", fields, end: true };
+  const request = { method: "GET", target: "/ä", fields, end: true, protocol: "" };
   assert.deepEqual(plain(msg.decodeRequest(msg.encodeRequest(request))), plain(request));
+  const connect = { ...request, method: "CONNECT", end: false, protocol: "websocket" };
+  assert.deepEqual(plain(msg.decodeRequest(msg.encodeRequest(connect))), plain(connect));
+  for (const close of [{ code: 0, reason: "" }, { code: 4999, reason: "fertig ✓" }]) assert.deepEqual(msg.decodeWsClose(msg.encodeWsClose(close)), close);
   const response = { status: 200, fields, end: false };
   assert.deepEqual(plain(msg.decodeResponse(msg.encodeResponse(response))), plain(response));
   assert.deepEqual(msg.decodeGoAway(msg.encodeGoAway({ code: 3, lastStream: 7, reason: "x" })), { code: 3, lastStream: 7, reason: "x" });

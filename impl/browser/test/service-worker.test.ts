@@ -108,6 +108,7 @@ test("ranges and event streams come as they are; reloads say so", () => {
   assert.equal(fieldsOf({ cache: "no-cache" })["cache-control"], "max-age=0");
 });
 
+// BRO-003
 test("targets are in origin-form", () => {
   assert.equal(requestTarget("https://a.example/p%20q/ä?x=1#f"), "/p%20q/%C3%A4?x=1");
   assert.equal(requestTarget("https://a.example//b"), "//b");

@@ -163,6 +163,7 @@ test("content-length is held to", () => {
   assert.equal(pair.events.at(-1)?.kind, "end");
 });
 
+// ERR-004
 test("REFUSED before a response may be tried again", () => {
   const pair = new Pair();
   const stream = pair.get();

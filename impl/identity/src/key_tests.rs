@@ -101,6 +101,7 @@ fn idn_007_malleable_signatures_are_refused() {
     );
 }
 
+/// SEC-006
 #[test]
 fn a_key_does_not_print_its_seed() {
     let key = IdentityKey::from_seed([0xa5; 32]);

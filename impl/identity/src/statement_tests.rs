@@ -165,6 +165,34 @@ fn idn_017_every_fact_of_a_visit_is_checked() {
     );
 }
 
+/// NAM-010: that a key asks for an alias by derivation is no reason to believe it, and that it does
+/// not is none to doubt it.
+#[test]
+fn nam_010_an_alias_proves_no_key() {
+    let derived = VisitFacts {
+        alias: Alias::candidate(&key().peer_id(), 0),
+        ..facts()
+    };
+    let (bytes, signature) = sign_visit(&key(), &derived, NOW);
+    let expected = VisitExpectation {
+        alias: derived.alias,
+        pins: vec![IdentityKey::from_seed([8; 32]).peer_id()],
+        ..expectation()
+    };
+    assert!(matches!(
+        verify_visit(&bytes, &signature, &expected, NOW),
+        Err(StatementError::NotPinned { .. })
+    ));
+
+    let other = IdentityKey::from_seed([9; 32]);
+    let (bytes, signature) = sign_visit(&other, &facts(), NOW);
+    assert_ne!(facts().alias, Alias::candidate(&other.peer_id(), 0));
+    assert_eq!(
+        verify_visit(&bytes, &signature, &expectation(), NOW),
+        Ok(other.peer_id())
+    );
+}
+
 /// IDN-017: where two checks fail, the first of the order is reported.
 #[test]
 fn idn_017_checks_run_in_order() {

@@ -236,16 +236,16 @@ impl Frame {
                 stream: of_stream()?,
                 data: message,
             },
-            FrameType::WsText
-            | FrameType::WsBinary
-            | FrameType::WsTextPart
-            | FrameType::WsBinaryPart => Self::Message {
+            FrameType::WsText | FrameType::WsTextPart => Self::Message {
                 stream: of_stream()?,
-                kind: match frame_type {
-                    FrameType::WsText | FrameType::WsTextPart => MessageKind::Text,
-                    _ => MessageKind::Binary,
-                },
-                last: matches!(frame_type, FrameType::WsText | FrameType::WsBinary),
+                kind: MessageKind::Text,
+                last: frame_type == FrameType::WsText,
+                data: message,
+            },
+            FrameType::WsBinary | FrameType::WsBinaryPart => Self::Message {
+                stream: of_stream()?,
+                kind: MessageKind::Binary,
+                last: frame_type == FrameType::WsBinary,
                 data: message,
             },
             FrameType::WsClose => Self::Close {

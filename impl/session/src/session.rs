@@ -4,6 +4,7 @@ mod control;
 mod event;
 mod receive;
 mod transmit;
+mod websocket;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -19,8 +20,8 @@ use crate::limits::{
 };
 use crate::stream::{Answer, BodyEnd, Receiver, Sender, Stream};
 use crate::{
-    Close, Config, ErrorCode, Fields, LaneId, MessageKind, OpenError, PeerSettings, ReadError,
-    Request, Response, Role, SessionError, StreamId, WriteError,
+    Config, ErrorCode, Fields, LaneId, OpenError, PeerSettings, ReadError, Request, Response, Role,
+    SessionError, StreamId, WriteError,
 };
 use p2claw_proto::v1 as proto;
 
@@ -178,35 +179,6 @@ impl Session {
             stream.recv.answered(accepts);
         }
         self.queue_control(id, Control::Head(id, frame));
-        Ok(())
-    }
-
-    /// Takes as much of a WebSocket message, or of a part of one, as the send buffer has room for,
-    /// advancing `data`. `last` says that the message ends with it.
-    ///
-    /// Says whether all of it was taken; if not, [`Event::Writable`] follows, and the rest is due
-    /// before any other message. The bytes of a text have to be UTF-8 (WSK-012).
-    pub fn send_message(
-        &mut self,
-        id: StreamId,
-        kind: MessageKind,
-        data: &mut Bytes,
-        last: bool,
-    ) -> Result<bool, WriteError> {
-        let limit = self.config.send_buffer;
-        let stream = self.stream_to_write(id)?;
-        let taken = stream.send.send_message(kind, data, last, limit)?;
-        stream.want_writable = !taken;
-        self.schedule(id);
-        Ok(taken)
-    }
-
-    /// Ends the own half of a WebSocket, behind the messages that wait (WSK-020).
-    pub fn close_websocket(&mut self, id: StreamId, close: Close) -> Result<(), WriteError> {
-        let stream = self.stream_to_write(id)?;
-        stream.send.close(close)?;
-        stream.want_writable = false;
-        self.schedule(id);
         Ok(())
     }
 

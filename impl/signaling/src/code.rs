@@ -106,7 +106,7 @@ pub fn for_name(error: &NameError) -> SignalCode {
 mod tests {
     use super::*;
 
-    /// SIG-019: codes, names and statuses are those of the registry.
+    /// SIG-019, VER-015: codes, names and statuses are those of the registry.
     #[test]
     fn sig_019_codes_are_those_of_the_registry() {
         let csv = include_str!("../../../spec/registries/signal-codes.csv");

@@ -92,6 +92,60 @@ fn idn_011_refused_registrations_have_codes() {
     );
 }
 
+/// IDN-010: what the agent signs is what coord asked, with its own key and time.
+#[test]
+fn idn_010_a_registration_answers_the_challenge() {
+    let now = start();
+    let mut coord = CoordLink::new(CoordLinkConfig::new(DOMAIN), NONCE, now, NOW_MS + 5);
+    let mut agent = AgentLink::new(key(), "example/1", now);
+    to_agent(now, &mut coord, &mut agent);
+    let sent = Envelope::decode(agent.poll_transmit().unwrap()).unwrap();
+    let Some(Kind::Hello(hello)) = sent.kind else {
+        panic!("no Hello")
+    };
+    assert_eq!(
+        v1::Registration::decode(hello.registration).unwrap(),
+        v1::Registration {
+            version: 1,
+            public_key: Bytes::copy_from_slice(key().peer_id().as_bytes()),
+            domain: DOMAIN.into(),
+            nonce: Bytes::copy_from_slice(NONCE.as_bytes()),
+            issued_at_ms: NOW_MS,
+        }
+    );
+}
+
+/// SIG-007: on a registered link, a message that breaks a rule is answered and costs nothing else.
+#[test]
+fn sig_007_messages_that_break_a_rule_are_answered() {
+    let now = start();
+    let candidate = Kind::Candidate(v1::Candidate {
+        session_id: Bytes::copy_from_slice(SESSION.as_bytes()),
+        candidate: "candidate:1\na=x".into(),
+        sdp_mid: "0".into(),
+    });
+    let end = Kind::VisitEnd(v1::VisitEnd {
+        session_id: Bytes::from_static(b"short"),
+        ..v1::VisitEnd::default()
+    });
+    for (seq, bad) in [(5, candidate), (6, end)] {
+        let (mut agent, mut coord) = registered(now);
+        let bytes = envelope(seq, Some(bad));
+        agent.handle(now, NOW_MS, &bytes).unwrap();
+        coord.handle(now, NOW_MS, &bytes).unwrap();
+        for answer in [agent.poll_transmit(), coord.poll_transmit()] {
+            let answer = Envelope::decode(answer.unwrap()).unwrap();
+            assert_eq!(answer.re, seq);
+            assert!(
+                matches!(&answer.kind, Some(Kind::Error(error)) if error.code() == SignalCode::Malformed),
+                "{answer:?}"
+            );
+        }
+        assert!(agent.is_registered() && coord.is_registered());
+        assert_eq!((agent.poll_event(), coord.poll_event()), (None, None));
+    }
+}
+
 /// IDN-009: an agent that knows its coord does not register with the challenge of another.
 #[test]
 fn idn_009_agent_compares_the_domain() {
@@ -106,7 +160,7 @@ fn idn_009_agent_compares_the_domain() {
     assert!(agent.is_closed());
 }
 
-/// SIG-008: every announced name is either accepted or refused with a code; duplicates count once.
+/// SIG-008, NAM-004: every announced name is either accepted or refused with a code; duplicates count once.
 #[test]
 fn sig_008_routes_are_judged_one_by_one() {
     let now = start();
@@ -233,7 +287,36 @@ fn sig_016_a_visit_passes_through() {
     ));
 }
 
-/// SIG-014: an offer that cannot be answered is ended by the link itself, with a code.
+/// IDN-013: the statement holds every fact of the visit, and an end within a minute.
+#[test]
+fn idn_013_the_statement_says_all_of_the_visit() {
+    let now = start();
+    let (mut agent, mut coord) = registered(now);
+    coord.offer(SESSION, &label(), request()).unwrap();
+    to_agent(now, &mut coord, &mut agent);
+    let Some(AgentEvent::VisitOffer(offer)) = agent.poll_event() else {
+        panic!("no offer")
+    };
+    let answer = offer.answer(&key(), sdp(4), NOW_MS).unwrap();
+    let statement = v1::VisitStatement::decode(answer.statement).unwrap();
+    assert!((NOW_MS..=NOW_MS + 60_000).contains(&statement.expires_at_ms));
+    assert_eq!(
+        statement,
+        v1::VisitStatement {
+            version: 1,
+            session_id: Bytes::copy_from_slice(SESSION.as_bytes()),
+            alias: alias().to_string(),
+            app: "recipes".into(),
+            nonce: Bytes::from_static(&[2; 32]),
+            visitor_fingerprint: Bytes::from_static(&[3; 32]),
+            agent_fingerprint: Bytes::from_static(&[4; 32]),
+            expires_at_ms: statement.expires_at_ms,
+            public_key: Bytes::copy_from_slice(key().peer_id().as_bytes()),
+        }
+    );
+}
+
+/// SIG-014, VER-011: an offer that cannot be answered is ended by the link itself, with a code.
 #[test]
 fn sig_014_unusable_offers_are_ended() {
     type Change = fn(&mut v1::VisitOffer);
@@ -316,7 +399,7 @@ fn sig_006_heartbeats_keep_a_link_alive() {
     ));
 }
 
-/// SIG-005: kinds that do not exist are answered and do no harm, either way.
+/// SIG-005, VER-016: kinds that do not exist are answered and do no harm, either way.
 #[test]
 fn sig_005_grease_is_answered() {
     let now = start();
@@ -343,7 +426,7 @@ fn sig_005_grease_is_answered() {
     }
 }
 
-/// SIG-004: an error is never answered, not even one of a later version.
+/// SIG-004, VER-015: an error is never answered, not even one of a later version.
 #[test]
 fn sig_004_errors_are_not_answered() {
     let now = start();

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(Description::parse(&sdp.replace("\r\n", "\n")), Ok(found));
     }
 
-    /// IDN-014: two certificates, another hash, or none: refused, however they are written.
+    /// IDN-014, RTC-008: two certificates, another hash, or none: refused, however they are written.
     #[test]
     fn idn_014_anything_but_one_certificate_is_refused() {
         let one = line(1);

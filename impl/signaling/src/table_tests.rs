@@ -247,7 +247,7 @@ pub(crate) fn coords(now: Instant) -> Vec<CoordLink> {
     links.collect()
 }
 
-/// SIG-003 to SIG-011: what an agent does with every message in every state.
+/// SIG-003 to SIG-011, SIG-007, VER-010, VER-012: what an agent does with every message in every state.
 #[test]
 fn sig_003_agent_link_table() {
     let now = start();
@@ -294,7 +294,7 @@ fn sig_003_agent_link_table() {
     insta::assert_snapshot!(table);
 }
 
-/// SIG-003 to SIG-011: what coord does with every message in every state.
+/// SIG-003 to SIG-011, SIG-007: what coord does with every message in every state.
 #[test]
 fn sig_003_coord_link_table() {
     let now = start();

@@ -126,6 +126,7 @@ mod tests {
         assert!(check("1900000000:0102030405060708").is_ok());
     }
 
+    /// SEC-006
     #[test]
     fn a_credential_does_not_print_its_secret() {
         let issued = issue(b"north", [0; 8], 0);

@@ -118,7 +118,7 @@ fn sig_018_order_is_kept() {
     assert!(visit.handle(candidate(), NOW_MS).is_err());
 }
 
-/// SIG-020: what coord refuses of a request, and with which code.
+/// SIG-020, VER-011, VER-012: what coord refuses of a request, and with which code.
 #[test]
 fn sig_020_requests_are_checked() {
     let good = check(None).request();

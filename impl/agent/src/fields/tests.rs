@@ -92,6 +92,35 @@ fn only_encodings_that_the_visitor_decodes_are_asked_for() {
     assert_eq!(encoding(&[("range", "bytes=0-1")]), "identity");
 }
 
+/// HTP-020: what a visitor may say to a proxy of its own is not for the upstream.
+#[test]
+fn htp_020_the_upstream_gets_no_field_of_one_connection_only() {
+    let headers = sent(
+        &[
+            ("proxy-authorization", "Basic c2VzYW1l"),
+            ("authorization", "Basic a2VwdA=="),
+            ("accept", "text/html"),
+        ],
+        false,
+    );
+    assert!(!headers.contains_key("proxy-authorization"));
+    assert_eq!(headers["authorization"], "Basic a2VwdA==");
+    assert_eq!(headers["accept"], "text/html");
+}
+
+/// HTP-033: one field that cannot travel takes no other one with it.
+#[test]
+fn htp_033_fields_that_break_the_rules_are_left_out() {
+    let upstream: Upstream = "5173".parse().unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("x-before", HeaderValue::from_static(" padded"));
+    headers.insert("x-behind", HeaderValue::from_static("padded\t"));
+    headers.insert("etag", HeaderValue::from_static("\"kept\""));
+    let fields = for_visitor(&headers, &upstream);
+    let names: Vec<&str> = fields.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["etag"]);
+}
+
 /// HTP-030, HTP-031
 #[test]
 fn the_visitor_gets_no_field_of_one_connection_only() {
@@ -101,6 +130,10 @@ fn the_visitor_gets_no_field_of_one_connection_only() {
         ("connection", "x-mine, close"),
         ("x-mine", "1"),
         ("keep-alive", "timeout=5"),
+        ("proxy-authenticate", "Basic"),
+        ("proxy-connection", "close"),
+        ("upgrade", "h2c"),
+        ("te", "trailers"),
         ("transfer-encoding", "chunked"),
         ("x-p2claw-error", "forged"),
         ("p2claw-error", "UPSTREAM_UNAVAILABLE"),

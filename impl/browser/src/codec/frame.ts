@@ -1,21 +1,7 @@
 /** One frame is one message on a lane: varint type, varint stream, payload (spec/v1/session.md). */
 import { readVarint, varintLength, writeVarint } from "./varint.ts";
 
-/** Registry: spec/registries/frame-types.csv. */
-export const FrameType = {
-  HELLO: 0x01,
-  REQUEST: 0x02,
-  RESPONSE: 0x03,
-  DATA: 0x04,
-  DATA_END: 0x05,
-  TRAILERS: 0x06,
-  RESET: 0x07,
-  STOP: 0x08,
-  CREDIT: 0x09,
-  PING: 0x0a,
-  PONG: 0x0b,
-  GOAWAY: 0x0c,
-} as const;
+export { FrameType } from "./registry.ts";
 
 /** A frame as it came from a lane; `payload` is a view of the message. */
 export interface Frame {
@@ -38,9 +24,16 @@ export function headerLength(type: number, stream: number): number {
   return varintLength(type) + varintLength(stream);
 }
 
+/** A message with its header, and room for so many bytes of payload behind it. */
+export function beginFrame(type: number, stream: number, length: number): Uint8Array<ArrayBuffer> {
+  const message = new Uint8Array(headerLength(type, stream) + length);
+  writeVarint(message, writeVarint(message, 0, type), stream);
+  return message;
+}
+
 /** Builds a message of its own memory, so that `payload` may be reused. */
 export function encodeFrame(type: number, stream: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
-  const message = new Uint8Array(headerLength(type, stream) + payload.length);
-  message.set(payload, writeVarint(message, writeVarint(message, 0, type), stream));
+  const message = beginFrame(type, stream, payload.length);
+  message.set(payload, message.length - payload.length);
   return message;
 }

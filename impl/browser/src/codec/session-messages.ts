@@ -20,11 +20,18 @@ export interface Request {
   target: string;
   fields: Field[];
   end: boolean;
+  /** With the method CONNECT only; "" without one. */
+  protocol: string;
 }
 export interface Response {
   status: number;
   fields: Field[];
   end: boolean;
+}
+export interface WsClose {
+  /** 0: none. */
+  code: number;
+  reason: string;
 }
 export interface Trailers {
   fields: Field[];
@@ -94,7 +101,8 @@ export const decodeRequest = (bytes: Uint8Array): Request =>
     else if (tag === 2) request.target = pb.string(reader);
     else if (tag === 3) request.fields.push(nextField(reader));
     else if (tag === 4) request.end = pb.number(reader) !== 0;
-  }, { method: "", target: "", fields: [], end: false });
+    else if (tag === 5) request.protocol = pb.string(reader);
+  }, { method: "", target: "", fields: [], end: false, protocol: "" });
 
 export const encodeRequest = (request: Request): Uint8Array =>
   pb.encode((writer) => {
@@ -102,6 +110,7 @@ export const encodeRequest = (request: Request): Uint8Array =>
     writer.writeStringField(2, request.target);
     writeFields(writer, 3, request.fields);
     if (request.end) writer.writeBooleanField(4, true);
+    if (request.protocol !== "") writer.writeStringField(5, request.protocol);
   });
 
 export const decodeResponse = (bytes: Uint8Array): Response =>
@@ -126,17 +135,21 @@ export const decodeTrailers = (bytes: Uint8Array): Trailers =>
 export const encodeTrailers = (trailers: Trailers): Uint8Array =>
   pb.encode((writer) => writeFields(writer, 1, trailers.fields));
 
-export const decodeReset = (bytes: Uint8Array): Reset =>
+/** RESET and WS_CLOSE each hold a code in field 1 and a reason in field 2. */
+export const decodeReset = (bytes: Uint8Array): Reset & WsClose =>
   pb.decode<Reset>(bytes, (tag, reset, reader) => {
     if (tag === 1) reset.code = pb.number(reader);
     else if (tag === 2) reset.reason = pb.string(reader);
   }, { code: 0, reason: "" });
 
-export const encodeReset = (reset: Reset): Uint8Array =>
+export const encodeReset = (reset: Reset | WsClose): Uint8Array =>
   pb.encode((writer) => {
     if (reset.code !== 0) writer.writeVarintField(1, reset.code);
     if (reset.reason !== "") writer.writeStringField(2, reset.reason);
   });
+
+export const decodeWsClose: (bytes: Uint8Array) => WsClose = decodeReset;
+export const encodeWsClose: (close: WsClose) => Uint8Array = encodeReset;
 
 /** STOP, CREDIT, PING and PONG each hold a single number in field 1. */
 function decodeNumber(bytes: Uint8Array): number {

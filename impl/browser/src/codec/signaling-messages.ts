@@ -47,14 +47,6 @@ export type VisitEvent =
   /** Of a kind that a later version may bring. */
   | { kind: "unknown" };
 
-/** Names of `SignalCode` without their prefix, by number. Registry: spec/registries/signal-codes.csv. */
-export const SIGNAL_CODES = [
-  "OK", "MALFORMED", "UNKNOWN_KIND", "VERSION", "BAD_SIGNATURE", "STALE", "WRONG_DOMAIN", "UNEXPECTED",
-  "NAME_INVALID", "NAME_RESERVED", "LIMIT", "NO_SUCH_ALIAS", "NO_SUCH_APP", "AGENT_OFFLINE",
-  "AGENT_TIMEOUT", "NO_SUCH_VISIT", "BAD_OFFER", "REVOKED", "SHUTTING_DOWN", "INTERNAL",
-  "HEARTBEAT_LOST", "COORD_UNREACHABLE",
-] as const;
-
 const none = (): Uint8Array => new Uint8Array();
 
 const readIceServer: pb.ReadField<IceServer> = (tag, server, reader) => {

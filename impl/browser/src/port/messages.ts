@@ -61,10 +61,33 @@ export type FromTunnel =
   /** Absolute: bytes of the request's body that may have been sent in all. */
   | { t: "credit"; id: number; max: number };
 
+/** A WebSocket of a page to the tunnel worker, over a port of its own. */
+export type ToSocket =
+  /** First of all, and once. */
+  | { t: "open"; target: string; protocols: string[] }
+  /** A message, or a part of one; the bytes of a text are UTF-8. */
+  | { t: "message"; text: boolean; bytes: Uint8Array; last: boolean }
+  /** Closes behind the messages; code 0: without one. */
+  | { t: "close"; code: number; reason: string }
+  /** The page goes away, or has given up before the WebSocket was open. Its last messages may follow. */
+  | { t: "gone" }
+  /** The page has taken messages of this charge. */
+  | { t: "taken"; charge: number };
+
+/** Tunnel worker to a WebSocket of a page. */
+export type FromSocket =
+  | { t: "accepted"; protocol: string }
+  /** A message, or a part of one. */
+  | { t: "message"; data: string | Uint8Array; last: boolean; charge: number }
+  /** So many more bytes of the page's messages have left. */
+  | { t: "sent"; bytes: number }
+  /** The last one. `failed`: why there is an error, for people. */
+  | { t: "closed"; code: number; reason: string; clean: boolean; failed?: string };
+
 /** Shell to tunnel worker. */
 export type ToWorker =
   | { type: "connect"; visit: number; channels: RTCDataChannel[] }
-  /** A service worker wants to talk through this port. */
+  /** A service worker, or a page with a WebSocket, wants to talk through this port. */
   | { type: "serve"; port: MessagePort }
   /** The peer connection of this visit is gone or given up. */
   | { type: "disconnect"; visit: number; reason: string }
@@ -101,7 +124,9 @@ export type ToServiceWorker =
 /** A page of the app to the service worker. */
 export type PageToServiceWorker =
   /** The request with this token was aborted. */
-  { p2claw: number; type: "abandon"; token: string };
+  | { p2claw: number; type: "abandon"; token: string }
+  /** A page that cannot reach its shell has a WebSocket; its port is transferred. */
+  | { p2claw: number; type: "socket" };
 
 /** Service worker to a page of the app. */
 export type ServiceWorkerToPage =
@@ -110,7 +135,7 @@ export type ServiceWorkerToPage =
 
 /** Service worker to shell. */
 export type FromServiceWorker =
-  /** Hand this port to the tunnel worker. */
+  /** Hand this port, of the service worker or of a page, to the tunnel worker. */
   | { p2claw: number; type: "serve" }
   /** The frame asked for an address and keeps its document all the same: a download, or a 204. */
   | { p2claw: number; type: "stays"; url: string };

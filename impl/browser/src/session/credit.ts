@@ -1,4 +1,4 @@
-/** Flow control by absolute credit (RFC 9000 section 4.1): it counts body bytes only. */
+/** Flow control by absolute credit (RFC 9000 section 4.1), in the bytes of SES-040. */
 
 /** What this end may still send. */
 export class SendCredit {

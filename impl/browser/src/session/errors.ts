@@ -1,19 +1,7 @@
-/** Error codes of frames. Registry: spec/registries/error-codes.csv. */
-export const ErrorCode = {
-  NO_ERROR: 0,
-  INTERNAL: 1,
-  PROTOCOL: 2,
-  FRAME_SIZE: 3,
-  FLOW_CONTROL: 4,
-  BAD_MESSAGE: 5,
-  CANCELLED: 6,
-  REFUSED: 7,
-  UPSTREAM_FAILED: 8,
-  IDLE_TIMEOUT: 9,
-  VERSION: 10,
-  EXCESSIVE_LOAD: 11,
-  HEAD_TOO_LARGE: 12,
-} as const;
+/** What can go wrong in a session. */
+import { ErrorCode } from "../codec/registry.ts";
+
+export { ErrorCode };
 
 /** The registry's name of `code`, for people. */
 export function errorName(code: number): string {

@@ -18,11 +18,15 @@ export type SessionEvent =
   /** `bytes` count against credit until `consume`. */
   | { kind: "data"; stream: number; bytes: Uint8Array }
   | { kind: "end"; stream: number; trailers: Field[] }
+  /** A message of a WebSocket, or a part of one; `charge` counts against credit until `consume`. */
+  | { kind: "message"; stream: number; data: string | Uint8Array; last: boolean; charge: number }
+  /** The other end has closed a WebSocket; code 0: without one. Its own close is due (WSK-021). */
+  | { kind: "close"; stream: number; code: number; reason: string }
   /** The response will not come, or not to its end. */
   | { kind: "failed"; stream: number; code: number; reason: string; retry: boolean }
-  /** So many more bytes of the request's body have left the queue. */
+  /** So many more bytes of the request's body or of messages have left the queue. */
   | { kind: "sent"; stream: number; bytes: number }
-  /** The other end wants no more of the request's body. */
+  /** The other end wants no more of the request's body or of messages. */
   | { kind: "stopped"; stream: number; code: number }
   /** No more requests on this session. */
   | { kind: "draining"; reason: string }

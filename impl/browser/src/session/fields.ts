@@ -41,7 +41,9 @@ export function fieldFault(fields: readonly Field[]): string | undefined {
 /** Why this request may not be sent; `undefined` where it may. */
 export function requestFault(request: Request): string | undefined {
   if (!TOKEN.test(request.method)) return "the method is no token";
-  if (request.method === "CONNECT") return "CONNECT has no place in version 1";
+  // SES-033
+  const connects = request.method === "CONNECT";
+  if (connects !== (request.protocol !== "") || (connects && request.end)) return "CONNECT comes with a protocol and without end, and no other method does";
   const asterisk = request.target === "*" && request.method === "OPTIONS";
   if (!asterisk && !/^\/(?!\/)[\x21\x22\x24-\x7e]*$/.test(request.target)) return "the target is not in origin-form";
   if (request.fields.some(({ name }) => name === "host")) return "the agent knows the host";

@@ -1,14 +1,10 @@
 /** What waits to be sent on one lane: control frames first, then bodies, one frame each turn. */
-import { FrameType, headerLength } from "../codec/frame.ts";
-import { writeVarint } from "../codec/varint.ts";
 import type { SendCredit } from "./credit.ts";
+import type { OutgoingFrame } from "./outgoing.ts";
 import type { Stream } from "./stream.ts";
 
-export interface BodyFrame {
+export interface BodyFrame extends OutgoingFrame {
   stream: Stream;
-  message: Uint8Array<ArrayBuffer>;
-  /** Body bytes in it. */
-  bytes: number;
 }
 
 export class Lane {
@@ -40,23 +36,19 @@ export class Lane {
     return this.#control.shift();
   }
 
-  /** The next body frame that credit allows; its stream goes to the back of the line. */
+  /** The next frame of a body or message that credit allows; its stream goes to the back of the line. */
   nextBody(maxFrame: number, session: SendCredit): BodyFrame | undefined {
     this.#bodies = this.#bodies.filter((stream) => stream.sending !== "closed");
     for (const [index, stream] of this.#bodies.entries()) {
-      const room = maxFrame - headerLength(FrameType.DATA, stream.id);
-      const bytes = Math.max(0, Math.min(stream.queued, room, stream.sendCredit.available, session.available));
-      const last = stream.sending === "ending" && bytes === stream.queued;
-      if (bytes === 0 && !last) continue;
-      const type = last ? FrameType.DATA_END : FrameType.DATA;
-      const message = new Uint8Array(headerLength(type, stream.id) + bytes);
-      stream.shift(message.subarray(writeVarint(message, writeVarint(message, 0, type), stream.id)));
-      stream.sendCredit.spend(bytes);
-      session.spend(bytes);
-      if (last) stream.sending = "closed";
+      const credit = Math.max(0, Math.min(stream.sendCredit.available, session.available));
+      const frame = stream.outgoing.next(stream.id, maxFrame, credit);
+      if (!frame) continue;
+      stream.sendCredit.spend(frame.charge);
+      session.spend(frame.charge);
       this.#bodies.splice(index, 1);
-      if (!last) this.#bodies.push(stream);
-      return { stream, message, bytes };
+      if (frame.last) stream.sending = "closed";
+      else this.#bodies.push(stream);
+      return { ...frame, stream };
     }
     return undefined;
   }

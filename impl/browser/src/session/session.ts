@@ -15,16 +15,27 @@ import { Budget } from "./budget.ts";
 import { ReceiveCredit, SendCredit } from "./credit.ts";
 import { ErrorCode, RequestError, SessionError, protocolError } from "./errors.ts";
 import type { SessionEvent, SessionOptions } from "./event.ts";
-import { contentLength, requestFault, responseFault, trailersFault } from "./fields.ts";
+import { requestFault } from "./fields.ts";
 import { Lane, quietestLane } from "./lane.ts";
 import { Liveness } from "./liveness.ts";
+import { OutgoingBody, OutgoingMessages } from "./outgoing.ts";
+import { Receiver } from "./receiver.ts";
 import { DEFAULT_SETTINGS, type Settings, greaseId, readSettings, writeSettings } from "./settings.ts";
 import { Stream } from "./stream.ts";
+import { WEBSOCKET, askedSubprotocols, chargeOf, closeFault, handshakeFault } from "./websocket.ts";
 
 /** The protocol version spoken here. */
 const VERSION = 1;
 /** Control frames waiting on one lane; only a peer that floods PINGs and reads nothing gets there. */
 const MAX_CONTROL = 1_024;
+
+export interface RequestHead {
+  method: string;
+  target: string;
+  fields: msg.Field[];
+  /** A body follows. */
+  hasBody: boolean;
+}
 
 const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(FrameType));
 
@@ -40,6 +51,13 @@ export class Session {
   readonly #events: SessionEvent[] = [];
   readonly #unknown = new Budget(1_000, 100);
   readonly #liveness: Liveness;
+  readonly #receiver = new Receiver({
+    tell: (event) => this.#events.push(event),
+    discard: (charge) => this.#consumeSession(charge),
+    resetSending: (stream, code) => this.#resetSending(stream, code),
+    cancel: (stream, code) => this.cancel(stream.id, code),
+    forgetIfClosed: (stream) => this.#forgetIfClosed(stream),
+  });
 
   constructor(options: SessionOptions, now: number) {
     this.#own = options.settings;
@@ -61,6 +79,11 @@ export class Session {
     return (this.#state === "hello" || this.#state === "open") && this.#streams.size < this.#peer.maxStreams;
   }
 
+  /** Whether nothing is under way. */
+  get idle(): boolean {
+    return this.#streams.size === 0;
+  }
+
   get nextTimeout(): number | undefined {
     return this.#state === "closed" ? undefined : this.#liveness.deadline;
   }
@@ -70,35 +93,71 @@ export class Session {
   }
 
   /** Opens a stream; throws `RequestError` where the request cannot be sent. */
-  request(head: { method: string; target: string; fields: msg.Field[]; hasBody: boolean }): number {
+  request({ method, target, fields, hasBody }: RequestHead): number {
+    return this.#open({ method, target, fields, end: !hasBody, protocol: "" });
+  }
+
+  /** Opens the stream of a WebSocket; messages may follow when the response has status 200 (WSK-001). */
+  connect(target: string, fields: msg.Field[]): number {
+    return this.#open({ method: "CONNECT", target, fields, end: false, protocol: WEBSOCKET });
+  }
+
+  #open(request: msg.Request): number {
     if (!this.canOpen) throw new RequestError(ErrorCode.REFUSED, "no stream can be opened now");
-    const request = { method: head.method, target: head.target, fields: head.fields, end: !head.hasBody };
-    const fault = requestFault(request);
+    const connects = request.protocol === WEBSOCKET;
+    const fault = requestFault(request) ?? (connects ? handshakeFault(request.fields) : undefined);
     if (fault !== undefined) throw new RequestError(ErrorCode.BAD_MESSAGE, fault);
     const id = this.#nextStream;
     const message = encodeFrame(FrameType.REQUEST, id, msg.encodeRequest(request));
     if (message.length > this.#maxFrame) throw new RequestError(ErrorCode.HEAD_TOO_LARGE, "the request's head is too large");
     this.#nextStream += 2;
     const lane = quietestLane(this.#streams.values(), this.#laneCount);
-    const stream = new Stream(id, lane, head.method, head.hasBody, this.#peer.initialStreamCredit, this.#own.initialStreamCredit);
-    this.#streams.set(id, stream);
+    this.#streams.set(id, new Stream({
+      id,
+      lane,
+      method: request.method,
+      hasBody: !request.end,
+      subprotocols: connects ? askedSubprotocols(request.fields) : undefined,
+      sendLimit: this.#peer.initialStreamCredit,
+      window: this.#own.initialStreamCredit,
+    }));
     this.#lane(lane).control(message);
     return id;
   }
 
   /** Queues bytes of a request's body; the caller bounds the queue by the "sent" events. */
   write(id: number, bytes: Uint8Array): void {
-    const stream = this.#streams.get(id);
-    if (stream?.sending !== "open") return;
-    stream.push(bytes);
-    this.#lane(stream.lane).join(stream);
+    this.#queue(id, OutgoingBody, (body) => body.push(bytes));
   }
 
   /** The request's body is complete. */
   finish(id: number): void {
+    this.#queue(id, OutgoingBody, (body, stream) => {
+      stream.sending = "ending";
+      body.end();
+    });
+  }
+
+  /** Queues a message of a WebSocket, or a part of one, bounded as for `write`; the bytes of a text are UTF-8. */
+  send(id: number, text: boolean, bytes: Uint8Array, last: boolean): void {
+    this.#queue(id, OutgoingMessages, (messages) => messages.push(text, bytes, last));
+  }
+
+  /** Closes a WebSocket behind what waits; code 0: without one. */
+  end(id: number, code: number, reason: string): void {
+    const fault = closeFault({ code, reason });
+    if (fault !== undefined) throw new RangeError(fault);
+    this.#queue(id, OutgoingMessages, (messages, stream) => {
+      stream.sending = "ending";
+      messages.end({ code, reason });
+    });
+  }
+
+  /** Adds to what a stream sends, unless it has ended. */
+  #queue<T extends Stream["outgoing"]>(id: number, kind: new () => T, add: (outgoing: T, stream: Stream) => void): void {
     const stream = this.#streams.get(id);
-    if (stream?.sending !== "open") return;
-    stream.sending = "ending";
+    if (stream?.sending !== "open" || !(stream.outgoing instanceof kind)) return;
+    add(stream.outgoing, stream);
     this.#lane(stream.lane).join(stream);
   }
 
@@ -106,7 +165,7 @@ export class Session {
   cancel(id: number, code: number = ErrorCode.CANCELLED): void {
     const stream = this.#streams.get(id);
     if (!stream || stream.receiving === "discarding") return;
-    this.#resetSending(stream, code, "");
+    this.#resetSending(stream, code);
     if (stream.receiving !== "closed") {
       stream.receiving = "discarding";
       this.#control(stream.lane, FrameType.STOP, id, msg.encodeStop({ code }));
@@ -114,10 +173,10 @@ export class Session {
     this.#forgetIfClosed(stream);
   }
 
-  /** The application has taken (or thrown away) bytes of a "data" event. */
+  /** The application has taken (or thrown away) the bytes of a "data" event, or the charge of a "message". */
   consume(id: number, bytes: number): void {
     const stream = this.#streams.get(id);
-    if (stream && (stream.receiving === "body" || stream.receiving === "head")) {
+    if (stream && (stream.receiving === "body" || stream.receiving === "messages" || stream.receiving === "head")) {
       const limit = stream.receiveCredit.consume(bytes);
       if (limit !== undefined) this.#control(stream.lane, FrameType.CREDIT, id, msg.encodeCredit({ maxBytes: limit }));
     }
@@ -196,6 +255,11 @@ export class Session {
       case FrameType.TRAILERS:
       case FrameType.RESET:
       case FrameType.STOP:
+      case FrameType.WS_TEXT:
+      case FrameType.WS_BINARY:
+      case FrameType.WS_TEXT_PART:
+      case FrameType.WS_BINARY_PART:
+      case FrameType.WS_CLOSE:
         break;
       case FrameType.HELLO:
         throw protocolError("a second HELLO");
@@ -238,7 +302,7 @@ export class Session {
       if (this.#state === "open") this.#events.push({ kind: "draining", reason: goAway.reason });
       this.#state = "draining";
       for (const stream of [...this.#streams.values()]) {
-        if (stream.id > goAway.lastStream) this.#onReset(stream, ErrorCode.REFUSED, goAway.reason);
+        if (stream.id > goAway.lastStream) this.#receiver.onReset(stream, { code: ErrorCode.REFUSED, reason: goAway.reason });
       }
     }
   }
@@ -246,124 +310,28 @@ export class Session {
   #onStreamFrame(lane: number, frame: Frame): void {
     const { type, payload } = frame;
     if (frame.stream % 2 === 0 || frame.stream >= this.#nextStream) throw protocolError("a frame for a stream that was never opened");
-    const isData = type === FrameType.DATA || type === FrameType.DATA_END;
-    if (isData && !this.#receiveCredit.receive(payload.length)) throw new SessionError(ErrorCode.FLOW_CONTROL, "more bytes than the session's credit");
+    const charge = chargeOf(type, payload.length);
+    if (!this.#receiveCredit.receive(charge)) throw new SessionError(ErrorCode.FLOW_CONTROL, "more bytes than the session's credit");
     const stream = this.#streams.get(frame.stream);
-    if (!stream) {
-      if (isData) this.#consumeSession(payload.length);
-      return;
-    }
+    if (!stream) return this.#consumeSession(charge);
     if (lane !== stream.lane) throw protocolError("a frame came on another lane than its stream's");
-    switch (type) {
-      case FrameType.RESPONSE:
-        this.#onResponse(stream, msg.decodeResponse(payload));
-        return;
-      case FrameType.DATA:
-      case FrameType.DATA_END:
-        this.#onData(stream, payload, type === FrameType.DATA_END);
-        return;
-      case FrameType.TRAILERS:
-        this.#onTrailers(stream, msg.decodeTrailers(payload));
-        return;
-      case FrameType.RESET: {
-        const reset = msg.decodeReset(payload);
-        this.#onReset(stream, reset.code, reset.reason);
-        return;
-      }
-      case FrameType.STOP: {
-        const { code } = msg.decodeStop(payload);
-        if (stream.sending === "closed") return;
-        this.#resetSending(stream, code, "");
-        this.#events.push({ kind: "stopped", stream: stream.id, code });
-        this.#forgetIfClosed(stream);
-        return;
-      }
-      default:
-        stream.sendCredit.raise(msg.decodeCredit(payload).maxBytes);
-    }
+    if (type === FrameType.STOP) this.#onStop(stream, msg.decodeStop(payload).code);
+    else if (type === FrameType.CREDIT) stream.sendCredit.raise(msg.decodeCredit(payload).maxBytes);
+    else this.#receiver.receive(stream, type, payload);
   }
 
-  #onResponse(stream: Stream, response: msg.Response): void {
-    if (stream.receiving === "discarding") {
-      if (response.end) this.#closeReceiving(stream);
-      return;
-    }
-    if (stream.receiving !== "head") throw protocolError("a second response to one request");
-    const fault = responseFault(response);
-    if (fault !== undefined) return this.#refuse(stream, fault, response.end);
-    const { status, fields } = response;
-    if (status < 200) {
-      this.#events.push({ kind: "interim", stream: stream.id, status, fields });
-      return;
-    }
-    const declared = contentLength(fields);
-    if (declared === "bad") return this.#refuse(stream, "content-length contradicts itself", response.end);
-    const bodiless = stream.method === "HEAD" || status === 204 || status === 304;
-    stream.contentLength = bodiless ? 0 : declared;
-    stream.receiving = "body";
-    this.#events.push({ kind: "response", stream: stream.id, status, fields });
-    if (response.end) this.#onEnd(stream, []);
-  }
-
-  #onData(stream: Stream, bytes: Uint8Array, end: boolean): void {
-    if (bytes.length === 0 && !end) throw protocolError("DATA without a byte");
-    if (!stream.receiveCredit.receive(bytes.length)) throw new SessionError(ErrorCode.FLOW_CONTROL, "more bytes than the stream's credit");
-    if (stream.receiving === "discarding") {
-      this.#consumeSession(bytes.length);
-      if (end) this.#closeReceiving(stream);
-      return;
-    }
-    if (stream.receiving !== "body") throw protocolError(stream.receiving === "head" ? "a body before its response" : "a body behind its end");
-    stream.received += bytes.length;
-    if (stream.contentLength !== undefined && stream.received > stream.contentLength) {
-      this.#consumeSession(bytes.length);
-      return this.#refuse(stream, "the body is longer than declared", end);
-    }
-    if (bytes.length > 0) this.#events.push({ kind: "data", stream: stream.id, bytes });
-    if (end) this.#onEnd(stream, []);
-  }
-
-  #onTrailers(stream: Stream, trailers: msg.Trailers): void {
-    if (stream.receiving === "discarding") return this.#closeReceiving(stream);
-    if (stream.receiving !== "body") throw protocolError("trailers out of place");
-    const fault = trailersFault(trailers.fields);
-    if (fault === undefined) return this.#onEnd(stream, trailers.fields);
-    this.#refuse(stream, fault, true);
-  }
-
-  #onEnd(stream: Stream, trailers: msg.Field[]): void {
-    if (stream.contentLength !== undefined && stream.received < stream.contentLength) {
-      return this.#refuse(stream, "the body is shorter than declared", true);
-    }
-    this.#events.push({ kind: "end", stream: stream.id, trailers });
-    this.#closeReceiving(stream);
-  }
-
-  #onReset(stream: Stream, code: number, reason: string): void {
-    if (stream.receiving === "closed") return;
-    if (stream.receiving !== "discarding") {
-      this.#events.push({ kind: "failed", stream: stream.id, code, reason, retry: code === ErrorCode.REFUSED && stream.receiving === "head" });
-      this.#resetSending(stream, ErrorCode.CANCELLED, "");
-    }
-    this.#closeReceiving(stream);
-  }
-
-  /** The agent's half broke a rule of its own stream (ERR-002); `over`: it has ended all the same. */
-  #refuse(stream: Stream, reason: string, over: boolean): void {
-    this.#events.push({ kind: "failed", stream: stream.id, code: ErrorCode.BAD_MESSAGE, reason, retry: false });
-    if (over) stream.receiving = "closed";
-    this.cancel(stream.id, ErrorCode.BAD_MESSAGE);
-  }
-
-  #resetSending(stream: Stream, code: number, reason: string): void {
+  #onStop(stream: Stream, code: number): void {
     if (stream.sending === "closed") return;
-    stream.drop();
-    this.#control(stream.lane, FrameType.RESET, stream.id, msg.encodeReset({ code, reason }));
+    this.#resetSending(stream, code);
+    this.#events.push({ kind: "stopped", stream: stream.id, code });
+    this.#forgetIfClosed(stream);
   }
 
-  #closeReceiving(stream: Stream): void {
-    stream.receiving = "closed";
-    this.#forgetIfClosed(stream);
+  #resetSending(stream: Stream, code: number): void {
+    if (stream.sending === "closed") return;
+    stream.sending = "closed";
+    stream.outgoing.drop();
+    this.#control(stream.lane, FrameType.RESET, stream.id, msg.encodeReset({ code, reason: "" }));
   }
 
   #forgetIfClosed(stream: Stream): void {

@@ -6,67 +6,62 @@
  *   receiving half:  head --RESPONSE--> body --DATA_END, TRAILERS, RESET--> closed
  *                    head/body --cancel--> discarding --end or RESET--> closed
  *
+ * A WebSocket takes this way:
+ *
+ *   sending half:    waiting --200--> open --close--> ending --WS_CLOSE--> closed
+ *                    waiting --another final response--> closed (no frame)
+ *                    waiting/open/ending --cancel, STOP--> closed (RESET sent)
+ *   receiving half:  head --200--> messages --WS_CLOSE, RESET--> closed
+ *                    head --another final response--> body (as above)
+ *
  * With both halves closed the stream is gone.
  */
 import { ReceiveCredit, SendCredit } from "./credit.ts";
+import { IncomingMessages } from "./incoming.ts";
+import { OutgoingBody, OutgoingMessages } from "./outgoing.ts";
+
+export interface StreamOptions {
+  id: number;
+  lane: number;
+  method: string;
+  /** A request half follows the head. */
+  hasBody: boolean;
+  /** Of a WebSocket: the subprotocols that were asked for. */
+  subprotocols: readonly string[] | undefined;
+  sendLimit: number;
+  window: number;
+}
 
 export class Stream {
   readonly id: number;
   readonly lane: number;
   readonly method: string;
-  sending: "open" | "ending" | "closed";
-  receiving: "head" | "body" | "discarding" | "closed" = "head";
+  readonly subprotocols: readonly string[] | undefined;
+  sending: "waiting" | "open" | "ending" | "closed";
+  receiving: "head" | "body" | "messages" | "discarding" | "closed" = "head";
+  /** What the agent's half is made of; a CONNECT shows it by its response. */
+  carries: "body" | "messages" | "unknown";
   readonly sendCredit: SendCredit;
   readonly receiveCredit: ReceiveCredit;
   /** Declared by the response; compared with what came. */
   contentLength: number | undefined;
   received = 0;
-  readonly #queue: Uint8Array[] = [];
-  #queued = 0;
+  readonly outgoing: OutgoingBody | OutgoingMessages;
+  readonly incoming = new IncomingMessages();
 
-  constructor(id: number, lane: number, method: string, hasBody: boolean, sendLimit: number, window: number) {
+  constructor({ id, lane, method, hasBody, subprotocols, sendLimit, window }: StreamOptions) {
     this.id = id;
     this.lane = lane;
     this.method = method;
-    this.sending = hasBody ? "open" : "closed";
+    this.subprotocols = subprotocols;
+    this.sending = subprotocols ? "waiting" : hasBody ? "open" : "closed";
+    this.carries = subprotocols ? "unknown" : "body";
+    this.outgoing = subprotocols ? new OutgoingMessages() : new OutgoingBody();
     this.sendCredit = new SendCredit(sendLimit);
     this.receiveCredit = new ReceiveCredit(window);
   }
 
   get closed(): boolean {
     return this.sending === "closed" && this.receiving === "closed";
-  }
-
-  /** Body bytes that wait for credit or for room on the lane. */
-  get queued(): number {
-    return this.#queued;
-  }
-
-  push(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#queue.push(bytes);
-    this.#queued += bytes.length;
-  }
-
-  /** Moves the next bytes of the queue into `target`, which must not be longer than `queued`. */
-  shift(target: Uint8Array): void {
-    let filled = 0;
-    while (filled < target.length) {
-      const head = this.#queue[0];
-      if (head === undefined) throw new RangeError("the queue holds fewer bytes");
-      const taken = Math.min(head.length, target.length - filled);
-      target.set(head.subarray(0, taken), filled);
-      filled += taken;
-      if (taken === head.length) this.#queue.shift();
-      else this.#queue[0] = head.subarray(taken);
-    }
-    this.#queued -= filled;
-  }
-
-  /** Gives the body up. */
-  drop(): void {
-    this.#queue.length = 0;
-    this.#queued = 0;
-    this.sending = "closed";
   }
 }

@@ -17,6 +17,8 @@ export interface ShellApi {
   leave(url: string, replace: boolean): void;
   /** A document of the app's frame has begun. */
   attach(document: Document): void;
+  /** A page within this tab has a WebSocket: hands its port to the tunnel worker. Missing in older shells. */
+  serve?(port: MessagePort): void;
   /** A page within this tab was asked by the service worker whose it is. */
   mine(token: number): void;
   /** `document.cookie` of a page with this path. */

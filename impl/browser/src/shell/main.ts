@@ -32,7 +32,8 @@ function start(screen: Screen): void {
     onExpect: (url, by) => router.expect(url, by),
   });
   const connector = new Connector(label, screen, frame, tell);
-  const router = new RouterLink((port) => tell({ type: "serve", port }, [port]), (url) => frame.stays(url));
+  const serve = (port: MessagePort): void => tell({ type: "serve", port }, [port]);
+  const router = new RouterLink(serve, (url) => frame.stays(url));
   const jar = new SharedJar(location.hostname, (records) => tell({ type: "cookies", records }));
 
   const api: ShellApi = {
@@ -47,6 +48,7 @@ function start(screen: Screen): void {
       else location.assign(url);
     },
     attach: (document) => frame.attach(document),
+    serve: (port) => serve(port),
     mine: (token) => router.mine(token),
     cookies: (path) => jar.get(path, "all", true),
     setCookie: (line, path) => jar.set(line, path, true),

@@ -1,7 +1,6 @@
 /** Signaling of one visit: the offer goes out, answer and candidates stream in (spec/v1/signaling.md). */
-import {
-  type Candidate, SIGNAL_CODES, type VisitEvent, VisitEventReader, encodeVisitRequest, encodeVisitUpdate,
-} from "../codec/signaling-messages.ts";
+import { SIGNAL_CODES } from "../codec/registry.ts";
+import { type Candidate, type VisitEvent, VisitEventReader, encodeVisitRequest, encodeVisitUpdate } from "../codec/signaling-messages.ts";
 import { RESERVED_PATH } from "../port/paths.ts";
 import { VisitError } from "./visit-error.ts";
 

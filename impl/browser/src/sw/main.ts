@@ -47,7 +47,11 @@ self.addEventListener("message", (event) => {
   if (!message || !PORT_VERSIONS.includes(message.p2claw)) return;
   if (message.type === "claim") event.waitUntil(self.clients.claim());
   else if (message.type === "abandon") abandoned.abandon(message.token);
-  else if (event.source instanceof Client) hearShell(event.source.id, message, event.ports[0]);
+  else if (event.source instanceof Client) {
+    const [port] = event.ports;
+    if (message.type !== "socket") hearShell(event.source.id, message, port);
+    else if (port) event.waitUntil(tunnel.lend(event.source, port));
+  }
 });
 
 function hearShell(shell: string, message: ToServiceWorker, port: MessagePort | undefined): void {

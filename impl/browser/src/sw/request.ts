@@ -2,8 +2,8 @@
  * The head of a request as the app would get it from a browser without a tunnel. A service worker
  * does not see all of it: what is missing is made up here (BROWSER.md 21).
  */
+import { type Environment, acceptLanguage } from "../port/environment.ts";
 import type { CookieScope, FieldText } from "../port/messages.ts";
-
 import { HOP_BY_HOP } from "../session/fields.ts";
 
 /** The part of `Request` that matters here. */
@@ -15,13 +15,6 @@ export interface RequestView {
   mode: string;
   destination: string;
   cache: string;
-}
-
-/** What the browser says about itself. */
-export interface Environment {
-  origin: string;
-  userAgent: string;
-  languages: readonly string[];
 }
 
 /** Never sent: of one hop only, the agent's to say, or said anew below. */
@@ -104,12 +97,4 @@ export function requestFields(request: RequestView, environment: Environment, si
 function secFetchDest(request: RequestView): string {
   if (request.mode === "navigate") return "document";
   return request.destination === "" ? "empty" : request.destination;
-}
-
-/** "en-GB,en;q=0.9,de;q=0.8": as browsers write it. */
-function acceptLanguage(languages: readonly string[]): string {
-  return languages
-    .slice(0, 10)
-    .map((language, i) => (i === 0 ? language : `${language};q=${Math.max(0.1, 1 - i / 10).toFixed(1)}`))
-    .join(",");
 }

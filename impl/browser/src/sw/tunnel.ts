@@ -4,7 +4,7 @@
  * then the shells are found anew.
  */
 import {
-  type CookieScope, type FieldText, type FromServiceWorker, type FromTunnel, type Patience, PORT_VERSION, type ToTunnel,
+  type CookieScope, type FieldText, type FromServiceWorker, type FromSocket, type FromTunnel, type Patience, PORT_VERSION, type ToTunnel,
 } from "../port/messages.ts";
 import { PortExchange, TunnelError } from "./exchange.ts";
 import { type Asker, type Owners, topClients } from "./owners.ts";
@@ -107,6 +107,15 @@ export class Tunnel {
   offer(shell: string, port: MessagePort): void {
     this.#silent.delete(shell);
     this.#ports.set(shell, new TunnelPort(shell, port));
+  }
+
+  /** Hands a page's port to the tunnel worker of its shell, or of another one where nobody can tell. */
+  async lend({ id, url }: Client, port: MessagePort): Promise<void> {
+    const shells = await this.#shells();
+    const own = await this.#owners.find({ page: id, newPage: "", referrer: url, keepalive: false, shell: undefined }, shells);
+    const shell = shells.find((one) => one.id === own) ?? shells[0];
+    if (shell) shell.postMessage({ p2claw: PORT_VERSION, type: "serve" } satisfies FromServiceWorker, [port]);
+    else port.postMessage({ t: "closed", code: 1006, reason: "", clean: false, failed: "no tab holds a connection to this address" } satisfies FromSocket);
   }
 
   /** Sends a request; settles when a tunnel worker has taken it. */

@@ -10,11 +10,10 @@ import { ErrorCode, RequestError, errorName } from "../session/errors.ts";
 import { valueBytes, valueText } from "../session/fields.ts";
 import { type CookieScope, type FieldText, type FromTunnel, PORT_WINDOW, type ToTunnel } from "../port/messages.ts";
 import type { Link, StreamHandler } from "./link.ts";
+import { MAX_REFUSALS, type Waiter } from "./waiting-room.ts";
 
 /** Body bytes of one message on a port: larger ones are cheaper, up to about here (BROWSER.md 7). */
 const COALESCE = 65_536;
-/** How often a refused request is tried again. */
-const MAX_REFUSALS = 5;
 
 const utf8 = new TextDecoder();
 
@@ -25,12 +24,12 @@ export interface Surroundings {
   post(message: FromTunnel, transfer?: Transferable[]): void;
   cookieHeader(target: string, scope: CookieScope): string;
   storeCookie(line: string, target: string): void;
-  /** The exchange was refused and may be started again later. */
-  waitAgain(exchange: Exchange): void;
+  /** The exchange was refused so often, and may be started again later. */
+  waitAgain(exchange: Exchange, refusals: number): void;
   over(exchange: Exchange): void;
 }
 
-export class Exchange implements StreamHandler {
+export class Exchange implements StreamHandler, Waiter {
   readonly id: number;
   readonly #request: RequestMessage;
   readonly #around: Surroundings;
@@ -145,9 +144,8 @@ export class Exchange implements StreamHandler {
 
   onFailed(code: string, reason: string, retry: boolean): void {
     if (retry && !this.#request.body && this.#refusals < MAX_REFUSALS && this.#state === "open") {
-      this.#refusals += 1;
       this.#state = "waiting";
-      setTimeout(() => this.#around.waitAgain(this), 50 * 2 ** this.#refusals);
+      this.#around.waitAgain(this, ++this.#refusals);
       return;
     }
     // The error comes behind the bytes that came before it (SES-023).

@@ -1,7 +1,7 @@
 /** One session on its data channels: drives the protocol core with channels, timers and handlers. */
 import type { Field } from "../codec/session-messages.ts";
 import { ErrorCode, errorName } from "../session/errors.ts";
-import { Session } from "../session/session.ts";
+import { type RequestHead, Session } from "../session/session.ts";
 import { DEFAULT_SETTINGS, Encoding } from "../session/settings.ts";
 
 /** What one exchange hears of its stream. */
@@ -13,6 +13,10 @@ export interface StreamHandler {
   onFailed(code: string, reason: string, retry: boolean): void;
   onSent(bytes: number): void;
   onStopped(): void;
+  /** A message of a WebSocket, or a part of one; the charge counts against credit until `Link.consume`. */
+  onMessage?(data: string | Uint8Array, last: boolean, charge: number): void;
+  /** The agent has closed a WebSocket; code 0: without one. */
+  onClose?(code: number, reason: string): void;
 }
 
 export interface LinkEvents {
@@ -80,11 +84,31 @@ export class Link {
   }
 
   /** Opens a stream; throws `RequestError` where the request cannot be sent. */
-  request(head: { method: string; target: string; fields: Field[]; hasBody: boolean }, handler: StreamHandler): number {
-    const stream = this.#session.request(head);
+  request(head: RequestHead, handler: StreamHandler): number {
+    return this.#handle(this.#session.request(head), handler);
+  }
+
+  /** Opens the stream of a WebSocket; throws like `request`. */
+  connect(target: string, fields: Field[], handler: StreamHandler): number {
+    return this.#handle(this.#session.connect(target, fields), handler);
+  }
+
+  #handle(stream: number, handler: StreamHandler): number {
     this.#handlers.set(stream, handler);
     this.#pump();
     return stream;
+  }
+
+  /** Sends a message of a WebSocket, or a part of one. */
+  send(stream: number, text: boolean, bytes: Uint8Array, last: boolean): void {
+    this.#session.send(stream, text, bytes, last);
+    this.#pump();
+  }
+
+  /** Closes a WebSocket behind its messages. */
+  end(stream: number, code: number, reason: string): void {
+    this.#session.end(stream, code, reason);
+    this.#pump();
   }
 
   write(stream: number, bytes: Uint8Array): void {
@@ -199,6 +223,12 @@ export class Link {
           else this.#session.consume(event.stream, event.bytes.length);
           break;
         }
+        case "message":
+          this.#handlers.get(event.stream)?.onMessage?.(event.data, event.last, event.charge);
+          break;
+        case "close":
+          this.#take(event.stream)?.onClose?.(event.code, event.reason);
+          break;
         case "end":
           this.#take(event.stream)?.onEnd();
           break;
@@ -213,7 +243,8 @@ export class Link {
           break;
       }
     }
-    if (this.#draining && this.#handlers.size === 0) this.close("DRAINED", "the session was drained");
+    // Not before the last frames are out, which streams without a handler may still have.
+    if (this.#draining && this.#session.idle) this.close("DRAINED", "the session was drained");
     else if (!this.#closed && this.#session.canOpen) this.#events.onRoom();
   }
 

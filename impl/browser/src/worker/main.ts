@@ -1,6 +1,6 @@
 /**
  * Tunnel worker: owns the data channels and the session, away from the main thread, which the app may
- * keep busy. Service workers talk to it through ports of their own.
+ * keep busy. Service workers, and WebSockets of pages, talk to it through ports of their own.
  */
 import { SharedJar } from "../cookie/shared-jar.ts";
 import type { FromWorker, ToWorker } from "../port/messages.ts";
@@ -13,6 +13,7 @@ declare const self: DedicatedWorkerGlobalScope;
 
 const tell = (message: FromWorker): void => self.postMessage(message);
 const room = new WaitingRoom();
+const environment = { origin: self.location.origin, userAgent: navigator.userAgent, languages: navigator.languages };
 const jar = new SharedJar(self.location.hostname, (records) => tell({ type: "cookies", records }));
 /** The link of each visit that is not over; the newest one takes new requests. */
 const links = new Map<number, Link>();
@@ -49,7 +50,7 @@ self.onmessage = (event: MessageEvent<ToWorker>) => {
       connect(message.visit, message.channels);
       break;
     case "serve":
-      new PortServer(message.port, room, jar, count);
+      new PortServer(message.port, room, jar, environment, count);
       break;
     case "disconnect":
       links.get(message.visit)?.close("DISCONNECTED", message.reason);

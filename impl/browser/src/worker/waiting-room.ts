@@ -1,6 +1,5 @@
-/** Where exchanges wait for a session, or for room on it. */
+/** Where exchanges and WebSockets wait for a session, or for room on it. */
 import type { Patience } from "../port/messages.ts";
-import type { Exchange } from "./exchange.ts";
 import type { Link } from "./link.ts";
 
 /** Longest wait for a session: after that the page hears an error. */
@@ -8,8 +7,21 @@ export const MAX_WAIT_MS = 15_000;
 /** Exchanges that may wait; a page that asks for more at once hears an error. */
 const MAX_WAITING = 512;
 
+/** How often what an agent refuses is tried again. */
+export const MAX_REFUSALS = 5;
+/** Wait before the first of those; it doubles each time. */
+const FIRST_WAIT_MS = 100;
+
+/** An exchange or a WebSocket that wants a stream. */
+export interface Waiter {
+  readonly waiting: boolean;
+  /** Begins on a link that `canOpen`. */
+  start(link: Link): void;
+  fail(code: string, reason: string): void;
+}
+
 export class WaitingRoom {
-  #line: { exchange: Exchange; since: number }[] = [];
+  #line: { waiter: Waiter; since: number }[] = [];
   #link: Link | undefined;
   /** The first session of this tab is still being made. */
   #fresh = true;
@@ -39,22 +51,27 @@ export class WaitingRoom {
     return patience === "first" ? this.#fresh : patience === "any" && !this.#stopped;
   }
 
-  enter(exchange: Exchange): void {
-    if (!exchange.waiting) return;
+  enter(waiter: Waiter): void {
+    if (!waiter.waiting) return;
     if (this.#line.length >= MAX_WAITING) {
-      exchange.fail("BUSY", "too many requests wait for the connection");
+      waiter.fail("BUSY", "too many requests wait for the connection");
       return;
     }
-    this.#line.push({ exchange, since: performance.now() });
+    this.#line.push({ waiter, since: performance.now() });
     this.#timer ??= setInterval(() => this.#expire(), 1_000);
     this.admit();
+  }
+
+  /** Enters later what the agent has refused so often. */
+  enterAgain(waiter: Waiter, refusals: number): void {
+    setTimeout(() => this.enter(waiter), FIRST_WAIT_MS * 2 ** (refusals - 1));
   }
 
   /** Starts those that can start now. */
   admit(): void {
     while (this.#line.length > 0 && this.#link?.canOpen) {
-      const { exchange } = this.#line.shift() ?? {};
-      if (exchange?.waiting) exchange.start(this.#link);
+      const { waiter } = this.#line.shift() ?? {};
+      if (waiter?.waiting) waiter.start(this.#link);
     }
   }
 
@@ -63,7 +80,7 @@ export class WaitingRoom {
       const oldest = performance.now() - MAX_WAIT_MS;
       this.#fail(({ since }) => since < oldest);
     }
-    this.#line = this.#line.filter(({ exchange }) => exchange.waiting);
+    this.#line = this.#line.filter(({ waiter }) => waiter.waiting);
     if (this.#line.length > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -72,6 +89,6 @@ export class WaitingRoom {
   #fail(which: (entry: { since: number }) => boolean): void {
     const late = this.#line.filter(which);
     this.#line = this.#line.filter((entry) => !which(entry));
-    for (const { exchange } of late) exchange.fail("NO_SESSION", "there is no connection to the machine");
+    for (const { waiter } of late) waiter.fail("NO_SESSION", "there is no connection to the machine");
   }
 }

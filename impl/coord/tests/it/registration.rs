@@ -6,6 +6,7 @@ use p2claw_identity::Alias;
 use p2claw_proto::v1::envelope::Kind;
 use p2claw_proto::v1::{self, SignalCode};
 use p2claw_signaling::agent_link::AgentEvent;
+use prost::Message as _;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
@@ -43,7 +44,10 @@ async fn sig_003_registration() {
     assert!((challenge.time_ms - unix_ms()).abs() < 5_000);
     let good = hello(&key(1), DOMAIN, &challenge.nonce, unix_ms());
     raw.send(7, Kind::Hello(good)).await;
-    let answer = raw.receive().await.unwrap();
+    let answer = raw.receive_bytes().await.unwrap();
+    // SEC-007: the relay's secret stays here.
+    assert!(!answer.windows(5).any(|part| part == b"north"));
+    let answer = v1::Envelope::decode(answer).unwrap();
     assert_eq!(answer.re, 7);
     let Some(Kind::Welcome(welcome)) = answer.kind else {
         panic!("no welcome")
@@ -221,7 +225,7 @@ async fn sig_002_unreadable_messages() {
     service.stop().await;
 }
 
-/// SIG-005: unknown kinds and unknown fields do no harm.
+/// SIG-005, VER-016: unknown kinds and unknown fields do no harm.
 #[tokio::test]
 async fn sig_005_unknown_kinds_are_answered() {
     let service = Service::start().await;
@@ -244,7 +248,7 @@ async fn sig_005_unknown_kinds_are_answered() {
     service.stop().await;
 }
 
-/// SIG-008: refused routes do not touch the others.
+/// SIG-008, NAM-004: refused routes do not touch the others.
 #[tokio::test]
 async fn sig_008_routes() {
     let service = Service::start().await;
@@ -326,7 +330,7 @@ async fn sig_024_revocation() {
     service.stop().await;
 }
 
-/// A shutdown says goodbye on every link and ends in time, also while agents do not react.
+/// SIG-031: a shutdown says goodbye on every link and ends in time, also while agents do not react.
 #[tokio::test]
 async fn a_shutdown_says_goodbye() {
     let service = Service::with_limits(hasty()).await;

@@ -64,7 +64,32 @@ async fn sig_016_a_whole_visit() {
     service.stop().await;
 }
 
-/// SIG-018: candidates that an agent sends before its answer reach the visitor after it.
+/// SIG-026: nobody can guess the id of a visit, nor tell the next one from those before.
+#[tokio::test]
+async fn sig_026_session_ids_are_fresh_and_random() {
+    let service = Service::start().await;
+    let mut agent = TestAgent::start(&service, 1, &["recipes"]).await;
+    let host = agent.host("recipes");
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        let visit = Visit::start(&service, &host, check(&agent.alias, None)).await;
+        let offer = agent.offer().await;
+        assert_eq!(visit.location, format!("{VISITS}/{}", offer.session_id));
+        ids.push(*offer.session_id.as_bytes());
+        visit.delete(&service).await;
+        agent.visit_end().await;
+    }
+    // No byte is the same in all of them: 16 counters, clocks or constants would show.
+    for place in 0..16 {
+        let mut values: Vec<u8> = ids.iter().map(|id| id[place]).collect();
+        values.sort_unstable();
+        values.dedup();
+        assert!(values.len() > 1, "byte {place} is always {values:?}");
+    }
+    service.stop().await;
+}
+
+/// SIG-018, SIG-032: candidates that an agent sends before its answer reach the visitor after it.
 #[tokio::test]
 async fn sig_018_the_answer_comes_first() {
     let service = Service::start().await;
@@ -141,7 +166,7 @@ async fn sig_027_the_edge_names_the_host() {
     service.stop().await;
 }
 
-/// SIG-020: bodies that cannot be used.
+/// SIG-020, VER-011: bodies that cannot be used.
 #[tokio::test]
 async fn sig_020_bad_requests() {
     let service = Service::start().await;
@@ -202,7 +227,7 @@ async fn sig_021_bad_updates() {
     service.stop().await;
 }
 
-/// SIG-028, SIG-030: a visitor that gives up, in either way; the agent is told.
+/// SIG-028, SIG-030, SIG-032: a visitor that gives up, in either way; the agent is told.
 #[tokio::test]
 async fn sig_028_the_agent_learns_that_a_visitor_is_gone() {
     let service = Service::start().await;
@@ -295,7 +320,7 @@ async fn visits_end_with_their_link_and_with_the_service() {
     service.stop().await;
 }
 
-/// An agent can say nothing about the visits of another.
+/// SIG-032: an agent can say nothing about the visits of another.
 #[tokio::test]
 async fn sig_016_agents_touch_their_own_visits_only() {
     let service = Service::start().await;
@@ -316,7 +341,8 @@ async fn sig_016_agents_touch_their_own_visits_only() {
     service.stop().await;
 }
 
-/// SIG-022: ICE servers for visitors, with a fresh credential each time.
+/// SIG-022, SEC-007: ICE servers for visitors, with a fresh credential each time, and without the
+/// secret behind it.
 #[tokio::test]
 async fn sig_022_ice_servers() {
     let service = Service::start().await;
@@ -327,7 +353,9 @@ async fn sig_022_ice_servers() {
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.headers["content-type"], PROTOBUF);
         assert_eq!(answer.headers["cache-control"], "no-store");
-        let servers = IceServers::decode(answer.bytes().await).unwrap();
+        let body = answer.bytes().await;
+        assert!(!body.windows(5).any(|part| part == b"north"));
+        let servers = IceServers::decode(body).unwrap();
         let [_, turn] = servers.ice_servers.as_slice() else {
             panic!("two servers")
         };

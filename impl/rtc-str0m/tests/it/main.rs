@@ -5,6 +5,8 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod stranger;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -118,6 +120,7 @@ async fn fetch(visitor: &Connection, path: &str) -> usize {
     received
 }
 
+/// RTC-003
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_and_large_bodies_arrive_whole() {
     let pair = pair().await;
@@ -275,6 +278,7 @@ async fn rubbish_is_refused_and_costs_nothing() {
     }
 }
 
+/// IDN-021
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_certificate_never_connects() {
     let (near, far, third) = (endpoint(), endpoint(), endpoint());

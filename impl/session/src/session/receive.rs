@@ -9,17 +9,14 @@ use super::control::Control;
 use super::{Event, Session, reason_cut};
 use crate::frame::Frame;
 use crate::head::{BodyLength, NOT_IN_TRAILERS};
-use crate::limits::{
-    COST_FRAME, COST_STREAM, FRAME_DEFAULT, MESSAGE_CHARGE, REASON_MAX, REFUSALS_MAX,
-};
+use crate::limits::{COST_FRAME, COST_STREAM, FRAME_DEFAULT, REASON_MAX, REFUSALS_MAX};
 use crate::stream::{Answer, EndOfBody, Received, Receiver, RecvFault, Sender, StopAnswer, Stream};
 use crate::{
-    Close, ErrorCode, Fields, LaneId, MessageKind, PeerSettings, Request, Response, Role,
-    SessionError, StreamId,
+    ErrorCode, Fields, LaneId, PeerSettings, Request, Response, Role, SessionError, StreamId,
 };
 
 /// Where a frame's stream stands.
-enum Place {
+pub(super) enum Place {
     Live,
     /// Was open, and is not any more: the frame is ignored (SES-013).
     Closed,
@@ -315,55 +312,8 @@ impl Session {
         }
     }
 
-    /// A WebSocket message, or a part of one.
-    fn on_message(
-        &mut self,
-        lane: LaneId,
-        id: StreamId,
-        kind: MessageKind,
-        data: Bytes,
-        last: bool,
-    ) -> Result<(), SessionError> {
-        let charge = data.len() + MESSAGE_CHARGE;
-        let place = self.place(lane, id)?;
-        self.charge(id, charge)?;
-        let Place::Live = place else {
-            // SES-013, SES-044
-            self.session_consume(charge);
-            return self.spend(COST_FRAME, "frames of closed streams");
-        };
-        let Some(stream) = self.streams.get_mut(&id) else {
-            return Ok(());
-        };
-        match stream.recv.on_message(kind, data, last) {
-            Ok(Received::Kept) => self.event_readable(id),
-            Ok(Received::Discarded) => self.session_consume(charge),
-            Err(RecvFault::Utf8) => {
-                self.session_consume(charge);
-                return self.bad_message(id, "a text message is not UTF-8".to_owned(), false);
-            }
-            Err(fault) => return Err(session_fault(fault, id)),
-        }
-        Ok(())
-    }
-
-    fn on_close(
-        &mut self,
-        lane: LaneId,
-        id: StreamId,
-        close: proto::WsClose,
-    ) -> Result<(), SessionError> {
-        let Place::Live = self.place(lane, id)? else {
-            return self.spend(COST_FRAME, "frames of closed streams");
-        };
-        match Close::from_wire(close) {
-            Ok(close) => self.on_end(id, EndOfBody::Close(close)),
-            Err(error) => self.bad_message(id, error.to_string(), true),
-        }
-    }
-
     /// Counts bytes against the session's credit, of whatever stream (SES-042).
-    fn charge(&mut self, id: StreamId, count: usize) -> Result<(), SessionError> {
+    pub(super) fn charge(&mut self, id: StreamId, count: usize) -> Result<(), SessionError> {
         self.credit.received += count as u64;
         if self.credit.received > self.credit.granted {
             return Err(session_fault(RecvFault::Credit, id));
@@ -393,7 +343,7 @@ impl Session {
         }
     }
 
-    fn on_end(&mut self, id: StreamId, end: EndOfBody) -> Result<(), SessionError> {
+    pub(super) fn on_end(&mut self, id: StreamId, end: EndOfBody) -> Result<(), SessionError> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
@@ -544,7 +494,7 @@ impl Session {
     /// The peer broke a rule of HTTP on this stream: the exchange is over, the session goes on.
     ///
     /// `over` says that the peer has ended its half with the same frame.
-    fn bad_message(
+    pub(super) fn bad_message(
         &mut self,
         id: StreamId,
         reason: String,
@@ -595,7 +545,7 @@ impl Session {
     }
 
     /// Finds the stream of a frame (SES-011 to SES-013).
-    fn place(&self, lane: LaneId, id: StreamId) -> Result<Place, SessionError> {
+    pub(super) fn place(&self, lane: LaneId, id: StreamId) -> Result<Place, SessionError> {
         if let Some(stream) = self.streams.get(&id) {
             return match stream.lane == lane {
                 // Only the application still holds it.
@@ -616,7 +566,7 @@ impl Session {
         }
     }
 
-    fn spend(&mut self, cost: u32, what: &str) -> Result<(), SessionError> {
+    pub(super) fn spend(&mut self, cost: u32, what: &str) -> Result<(), SessionError> {
         match self.budget.spend(cost) {
             true => Ok(()),
             false => Err(excessive(what)),
@@ -635,7 +585,7 @@ fn excessive(what: &str) -> SessionError {
     )
 }
 
-fn session_fault(fault: RecvFault, id: StreamId) -> SessionError {
+pub(super) fn session_fault(fault: RecvFault, id: StreamId) -> SessionError {
     match fault {
         RecvFault::Credit => SessionError::own(
             ErrorCode::FLOW_CONTROL,

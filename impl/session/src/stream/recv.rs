@@ -227,7 +227,14 @@ impl Receiver {
                 Err(MessageFault::Utf8) => Err(RecvFault::Utf8),
             },
             RecvHalf::Stopped(_) => Ok(Received::Discarded),
-            _ => Err(RecvFault::Unexpected),
+            RecvHalf::Head { .. }
+            | RecvHalf::Connecting
+            | RecvHalf::Body(_)
+            | RecvHalf::Closed(..)
+            | RecvHalf::MessagesCut(..)
+            | RecvHalf::Ended(..)
+            | RecvHalf::Cut(..)
+            | RecvHalf::Dropped => Err(RecvFault::Unexpected),
         }
     }
 
@@ -295,7 +302,14 @@ impl Receiver {
                 self.received += count;
                 Ok(Received::Discarded)
             }
-            _ => Err(RecvFault::Unexpected),
+            RecvHalf::Head { .. }
+            | RecvHalf::Connecting
+            | RecvHalf::Messages(_)
+            | RecvHalf::Closed(..)
+            | RecvHalf::MessagesCut(..)
+            | RecvHalf::Ended(..)
+            | RecvHalf::Cut(..)
+            | RecvHalf::Dropped => Err(RecvFault::Unexpected),
         }
     }
 

@@ -167,7 +167,13 @@ impl Sender {
         match &self.half {
             SendHalf::Body(body) if body.end.is_none() => Ok(()),
             SendHalf::Messages(messages) if !messages.is_closing() => Err(WriteError::WrongMode),
-            _ => Err(self.refusal()),
+            SendHalf::Head { .. }
+            | SendHalf::Connecting
+            | SendHalf::Body(_)
+            | SendHalf::Messages(_)
+            | SendHalf::Done
+            | SendHalf::Reset
+            | SendHalf::Stopped { .. } => Err(self.refusal()),
         }
     }
 
@@ -176,7 +182,13 @@ impl Sender {
         let refusal = match &self.half {
             SendHalf::Messages(messages) if !messages.is_closing() => None,
             SendHalf::Body(body) if body.end.is_none() => Some(WriteError::WrongMode),
-            _ => Some(self.refusal()),
+            SendHalf::Head { .. }
+            | SendHalf::Connecting
+            | SendHalf::Body(_)
+            | SendHalf::Messages(_)
+            | SendHalf::Done
+            | SendHalf::Reset
+            | SendHalf::Stopped { .. } => Some(self.refusal()),
         };
         match (&mut self.half, refusal) {
             (SendHalf::Messages(messages), None) => Ok(messages),
@@ -271,7 +283,13 @@ impl Sender {
             SendHalf::Messages(messages) if !messages.is_closing() => {
                 messages.finish(MessagesEnd::Cut(frame));
             }
-            _ => return false,
+            SendHalf::Head { .. }
+            | SendHalf::Connecting
+            | SendHalf::Body(_)
+            | SendHalf::Messages(_)
+            | SendHalf::Done
+            | SendHalf::Reset
+            | SendHalf::Stopped { .. } => return false,
         }
         true
     }
@@ -347,7 +365,11 @@ impl Sender {
         let body = match &mut self.half {
             SendHalf::Body(body) => body,
             SendHalf::Messages(_) => return self.next_message(id, max_frame, session),
-            _ => return NextFrame::Nothing,
+            SendHalf::Head { .. }
+            | SendHalf::Connecting
+            | SendHalf::Done
+            | SendHalf::Reset
+            | SendHalf::Stopped { .. } => return NextFrame::Nothing,
         };
         if body.bytes > 0 && session == 0 {
             return NextFrame::SessionBlocked;

@@ -27,4 +27,7 @@ mod property;
 mod registries;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
 mod websocket;
+#[cfg(test)]
+mod websocket_model;

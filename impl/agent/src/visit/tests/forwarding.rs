@@ -11,7 +11,7 @@ async fn answer_with(scene: &Scene, response: &[u8]) -> Exchange {
     exchange
 }
 
-/// HTP-001
+/// HTP-001, HTP-008
 #[tokio::test]
 async fn trailers_reach_the_visitor() {
     let scene = scene().await;
@@ -24,7 +24,7 @@ async fn trailers_reach_the_visitor() {
     assert_eq!(body.to_bytes(), "abc");
 }
 
-/// HTP-001
+/// HTP-001, HTP-008
 #[tokio::test]
 async fn trailers_reach_the_upstream() {
     let scene = scene().await;
@@ -122,4 +122,103 @@ async fn htp_043_pages_of_passing_failures_come_back_by_themselves() {
         let page = String::from_utf8(body(&mut exchange).await.unwrap()).unwrap();
         assert_eq!(page.contains("<script>"), recovers, "{method}");
     }
+}
+
+/// HTP-007: whoever expects a 100 gets the upstream's, and none of the agent's.
+#[tokio::test]
+async fn htp_007_expectations_are_the_upstreams() {
+    let scene = scene().await;
+    let fields = [("expect", "100-continue"), ("content-length", "5")];
+    let mut exchange = scene.send("POST", "/", &fields, false);
+    let (mut stream, request) = scene.accept().await;
+    assert!(request.contains("expect: 100-continue\r\n"), "{request}");
+    let early = timeout(Duration::from_millis(200), exchange.head()).await;
+    assert!(early.is_err(), "nobody has said 100 yet: {early:?}");
+    stream
+        .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(head(&mut exchange).await.status, 100);
+    let body = &mut exchange.body;
+    body.write(Bytes::from_static(b"hello")).await.unwrap();
+    body.finish(None).unwrap();
+    let mut sent = [0; 5];
+    within(stream.read_exact(&mut sent)).await.unwrap();
+    assert_eq!(&sent, b"hello");
+    stream
+        .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(head(&mut exchange).await.status, 204);
+}
+
+/// HTP-014: an upstream that hangs up may have acted upon the request, on whatever connection.
+#[tokio::test]
+async fn htp_014_no_request_is_sent_twice() {
+    let scene = scene().await;
+    let mut first = scene.send("GET", "/1", &[], true);
+    let (mut stream, _) = scene.accept().await;
+    let whole = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    stream.write_all(whole).await.unwrap();
+    assert_eq!(head(&mut first).await.status, 200);
+    assert_eq!(body(&mut first).await.unwrap(), b"ok");
+    // The second request comes on the connection that was kept.
+    let mut second = scene.send("GET", "/2", &[], true);
+    let request = read_head(&mut stream).await;
+    assert!(request.starts_with("GET /2 "), "{request}");
+    drop(stream);
+    let response = head(&mut second).await;
+    assert_eq!(response.status, 502);
+    assert_eq!(field(&response, "p2claw-error"), b"UPSTREAM_FAILED");
+    let again = timeout(Duration::from_millis(300), scene.upstream.accept()).await;
+    assert!(again.is_err(), "the request was sent again");
+}
+
+/// HTP-015: nobody asked for another protocol.
+#[tokio::test]
+async fn htp_015_a_switch_that_nobody_asked_for_is_a_failure() {
+    let scene = scene().await;
+    let switch = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
+    let mut exchange = scene.send("GET", "/", &[], true);
+    let (mut stream, request) = scene.accept().await;
+    assert!(!request.to_lowercase().contains("upgrade"), "{request}");
+    stream.write_all(switch).await.unwrap();
+    let response = head(&mut exchange).await;
+    assert_eq!(response.status, 502);
+    assert_eq!(field(&response, "p2claw-error"), b"UPSTREAM_FAILED");
+}
+
+/// HTP-034: what is compressed, or claims to be, passes as it is.
+#[tokio::test]
+async fn htp_034_the_bytes_of_a_body_stay_as_they_are() {
+    let scene = scene().await;
+    for coding in ["gzip", "br", "unheard-of"] {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let response =
+            format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: 256\r\n\r\n");
+        let mut exchange = answer_with(&scene, &[response.as_bytes(), &bytes].concat()).await;
+        let response = head(&mut exchange).await;
+        assert_eq!(field(&response, "content-encoding"), coding.as_bytes());
+        assert_eq!(field(&response, "content-length"), b"256");
+        assert_eq!(body(&mut exchange).await.unwrap(), bytes);
+    }
+}
+
+/// ERR-005: a reason says what happened, in words of the agent's own.
+#[tokio::test]
+async fn err_005_reasons_hold_nothing_of_the_app() {
+    let scene = scene().await;
+    let fields = [("cookie", "session=sesame")];
+    let mut exchange = scene.send("GET", "/sesame", &fields, true);
+    let (mut stream, _) = scene.accept().await;
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\nx: sesame\r\ntransfer-encoding: chunked\r\n\r\n6\r\nsesame\r\nsesame\r\n")
+        .await
+        .unwrap();
+    assert_eq!(head(&mut exchange).await.status, 200);
+    let error = body(&mut exchange).await.unwrap_err();
+    let StreamError::Reset { reason, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(!reason.is_empty() && !reason.contains("sesame"), "{reason}");
 }

@@ -34,6 +34,10 @@ impl Scene {
     }
 
     /// The upstream accepts with `protocol`; its request's head comes back too.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the callback of tokio-tungstenite has this type"
+    )]
     async fn upgrade(&self, protocol: Option<&'static str>) -> (Upstream, WsRequest) {
         let (stream, _) = within(self.upstream.accept()).await.unwrap();
         let mut seen = None;
