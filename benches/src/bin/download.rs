@@ -81,7 +81,7 @@ async fn fetch(stage: &Stage, bytes: usize) -> Result<(), Failure> {
         target: Target::parse(&format!("/{bytes}"))?,
         fields: Fields::new(),
         end: true,
-            protocol: None,
+        protocol: None,
     })?;
     let head = exchange.head().await?;
     if head.status != 200 {
