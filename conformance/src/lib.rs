@@ -17,4 +17,5 @@
 //! # Ok::<(), vectors::VectorError>(())
 //! ```
 
+pub mod trace;
 pub mod vectors;
