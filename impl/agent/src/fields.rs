@@ -217,6 +217,24 @@ fn relative_location(value: &HeaderValue, upstream: &Upstream) -> Option<HeaderV
     HeaderValue::from_str(&format!("/{target}{fragment}")).ok()
 }
 
+/// Trailers for the upstream, without what it would never take from a head (`HTP-009`).
+pub(crate) fn trailers_for_upstream(trailers: &HeaderMap) -> HeaderMap {
+    let taken =
+        |name: &str| !HOP_BY_HOP.contains(&name) && !is_ours_to_write(name) && name != "cookie";
+    let kept = trailers.iter().filter(|(name, _)| taken(name.as_str()));
+    kept.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Trailers for the visitor, without what may not come behind a body (`HTP-009`, SES-039).
+pub(crate) fn trailers_for_visitor(trailers: &HeaderMap, upstream: &Upstream) -> Fields {
+    let mut kept = trailers.clone();
+    for name in [header::CONTENT_LENGTH, header::HOST, header::TRAILER] {
+        kept.remove(name);
+    }
+    for_visitor(&kept, upstream)
+}
+
 pub(crate) fn to_header_map(fields: &Fields) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields.iter() {

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::OptionFuture;
 use http::{HeaderValue, Method, Request as HttpRequest, Uri, header, uri::PathAndQuery};
-use http_body_util::{BodyExt, Either, Empty};
+use http_body::Frame;
+use http_body_util::{BodyExt, Either, Empty, combinators::MapFrame};
 use hyper::body::Incoming as UpstreamBody;
 use hyper_util::{
     client::legacy::{Client, Error as ClientError},
@@ -38,7 +39,7 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 /// Connections to one upstream that are kept though nobody uses them.
 const IDLE_CONNECTIONS: usize = 16;
 
-type RequestBody = Either<RecvBody, Empty<Bytes>>;
+type RequestBody = Either<MapFrame<RecvBody, fn(Frame<Bytes>) -> Frame<Bytes>>, Empty<Bytes>>;
 
 /// Connections to one upstream, kept alive between requests.
 #[derive(Debug, Clone)]
@@ -165,7 +166,10 @@ fn forward(
         .ok()?;
     let body = body.filter(|_| !request.end);
     let has_body = body.is_some();
-    let body = body.map_or_else(|| Either::Right(Empty::new()), Either::Left);
+    let body = match body {
+        Some(body) => Either::Left(body.map_frame(for_upstream as fn(_) -> _)),
+        None => Either::Right(Empty::new()),
+    };
     let mut forwarded = HttpRequest::new(body);
     *forwarded.method_mut() = Method::from_bytes(request.method.as_bytes()).ok()?;
     *forwarded.uri_mut() = uri;
@@ -180,6 +184,14 @@ fn forward(
     }
     *forwarded.headers_mut() = headers;
     Some(forwarded)
+}
+
+/// A piece of a request's body, or its trailers, as the upstream gets it.
+fn for_upstream(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(trailers) => Frame::trailers(fields::trailers_for_upstream(&trailers)),
+        Err(frame) => frame,
+    }
 }
 
 /// Passes a response on, each piece as it comes.
@@ -205,7 +217,7 @@ async fn relay(
             StreamError::HeadTooLarge => Failure::HeadTooLarge,
             // The visitor has gone: nobody reads the answer.
             StreamError::Reset { .. } | StreamError::Stopped(_) | StreamError::Closed => return,
-            StreamError::Message(_) => Failure::BadAnswer,
+            StreamError::NotUtf8 | StreamError::Message(_) => Failure::BadAnswer,
         };
         return decline(failure, request, &mut answer, app).await;
     }
@@ -230,7 +242,7 @@ async fn relay(
                 Err(frame) => {
                     trailers = frame
                         .trailers_ref()
-                        .map(|map| fields::for_visitor(map, &route.upstream));
+                        .map(|map| fields::trailers_for_visitor(map, &route.upstream));
                 }
             },
             // A cut-off body is an error at the other end, never a clean end (`HTP-050`).
@@ -247,6 +259,12 @@ async fn relay(
     let trailers = trailers.filter(|fields: &Fields| !fields.is_empty());
     if let Err(error) = answer.finish(trailers) {
         tracing::debug!(%error, app, "response not finished");
+        if error == StreamError::HeadTooLarge {
+            answer.cut_off(
+                ErrorCode::HEAD_TOO_LARGE,
+                "the app's trailers do not fit into one frame",
+            );
+        }
     }
 }
 

@@ -301,7 +301,7 @@ mod tests {
         }
     }
 
-    /// HTP-011
+    /// HTP-011, SEC-012
     #[test]
     fn everything_else_is_refused_with_the_reason() {
         for text in [

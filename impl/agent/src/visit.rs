@@ -159,8 +159,10 @@ impl Visit {
                 if !greeted && connection.peer_settings().is_some() {
                     greeted = true;
                     setup = None;
+                    tracing::info!("visitor connected");
+                    // SEC-006: addresses only for who asks for details.
                     let remote = connection.path().map(|path| path.remote.to_string());
-                    tracing::info!(remote, "visitor connected");
+                    tracing::debug!(remote, "path of the visit");
                 }
                 tokio::select! {
                     ended = &mut driver => break ended,

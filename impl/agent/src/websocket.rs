@@ -1,46 +1,35 @@
 //! A visitor's WebSocket, forwarded to an upstream (spec/v1/websocket.md).
 
+mod frames;
+
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, Method, header};
 use hyper::{body::Incoming as UpstreamBody, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
-use p2claw_session::{Close, ErrorCode, Fields, MessageKind, Response, registry::close_code};
-use tokio::time::Instant;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        self, Message as WsMessage,
-        handshake::{client::generate_key, derive_accept_key},
-        protocol::{
-            CloseFrame, Role, WebSocketConfig,
-            frame::{
-                Frame,
-                coding::{CloseCode, Data, OpCode},
-            },
-        },
-    },
+use p2claw_session::{Close, ErrorCode, Fields, Response, registry::close_code};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+    time::Instant,
 };
+use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 use tokio_util::sync::CancellationToken;
 
+use self::frames::{FrameReader, FrameWriter, Incoming, ReadError};
 use crate::{
-    connection::{Message, MessageReceiver, MessageSender, RecvBody, SendBody},
+    connection::{Message, MessageReceiver, MessageSender, RecvBody, SendBody, StreamError},
     fields,
     pages::Failure,
     routes::Route,
 };
 
-/// Bytes of one message of an upstream, which is held as a whole. Beyond, the WebSocket is closed
-/// with 1009. Messages of visitors pass in parts and have no limit.
-pub(crate) const MESSAGE_MAX: usize = 16 << 20;
-
 /// How long either side has to answer a close (`WSK-021`).
 const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Bytes that are read from an upstream at a time.
-const READ_BUFFER: usize = 16 << 10;
+/// Pings of an upstream that wait for their answer; more need none (RFC 6455 section 5.5.3).
+const PINGS: usize = 1;
 
 /// Fields that belong to one connection of a WebSocket (`WSK-002`).
 const OWN_FIELDS: [&str; 5] = [
@@ -142,20 +131,14 @@ pub(crate) async fn carry(
         );
         return;
     }
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(Some(MESSAGE_MAX))
-        .max_frame_size(Some(MESSAGE_MAX));
-    let socket =
-        WebSocketStream::from_raw_socket(TokioIo::new(upstream), Role::Client, Some(config)).await;
-    let (mut sink, mut stream) = socket.split();
+    let (read, write) = tokio::io::split(TokioIo::new(upstream));
+    let (mut upstream, mut sink) = (FrameReader::new(read), FrameWriter::new(write));
     let (mut to_visitor, mut visitor) = (answer.into_messages(), body.into_messages());
     let end = until_end(
         &mut visitor,
         &mut to_visitor,
         &mut sink,
-        &mut stream,
+        &mut upstream,
         shutdown,
     )
     .await;
@@ -172,22 +155,18 @@ pub(crate) async fn carry(
         }
         // WSK-023
         End::VisitorGone => close_with(close_code::GOING_AWAY, "the visitor has gone"),
-        End::TooBig => close_with(
-            close_code::MESSAGE_TOO_BIG,
-            "a message is longer than 16 MiB",
-        ),
+        End::UpstreamBroke => frames::broken(),
         // WSK-024
         End::Stopping => close_with(close_code::GOING_AWAY, "the agent is stopping"),
     };
-    let last_word = WsMessage::Close(close_frame(&close));
     let answered = async {
-        if !matches!(end, End::VisitorGone) && to_visitor.close(close).is_ok() {
+        if !matches!(end, End::VisitorGone) && to_visitor.close(close.clone()).is_ok() {
             while let Ok(Message::Part { .. }) = visitor.next().await {}
         }
     };
     // Whoever does not read or answer is not waited for.
     let _ = tokio::time::timeout(CLOSE_DEADLINE, async {
-        tokio::join!(sink.send(last_word), answered)
+        tokio::join!(sink.close(&close), answered)
     })
     .await;
 }
@@ -202,8 +181,8 @@ enum End {
     UpstreamGone,
     /// The visitor was cut off, or wants no more.
     VisitorGone,
-    /// A message of the upstream is longer than [`MESSAGE_MAX`].
-    TooBig,
+    /// The upstream broke a rule of RFC 6455.
+    UpstreamBroke,
     /// The agent stops.
     Stopping,
 }
@@ -219,12 +198,13 @@ enum Direction {
 async fn until_end(
     visitor: &mut MessageReceiver,
     to_visitor: &mut MessageSender,
-    sink: &mut (impl Sink<WsMessage, Error = tungstenite::Error> + Unpin),
-    upstream: &mut (impl Stream<Item = Result<WsMessage, tungstenite::Error>> + Unpin),
+    sink: &mut FrameWriter<impl AsyncWrite + Unpin>,
+    upstream: &mut FrameReader<impl AsyncRead + Unpin>,
     shutdown: CancellationToken,
 ) -> End {
-    let mut up = std::pin::pin!(to_upstream(visitor, sink));
-    let mut down = std::pin::pin!(to_visitors_side(upstream, to_visitor));
+    let (ping, pings) = mpsc::channel(PINGS);
+    let mut up = std::pin::pin!(to_upstream(visitor, pings, sink));
+    let mut down = std::pin::pin!(to_visitors_side(upstream, ping, to_visitor));
     let mut deadline = None;
     // What each side has closed with.
     let (mut visitors, mut upstreams) = (None, None);
@@ -254,87 +234,66 @@ async fn until_end(
     }
 }
 
-/// The visitor's messages, in parts as they come (`WSK-013`).
+/// The visitor's messages, in parts as they come (`WSK-013`), and answers to pings.
 async fn to_upstream(
     visitor: &mut MessageReceiver,
-    sink: &mut (impl Sink<WsMessage, Error = tungstenite::Error> + Unpin),
+    mut pings: mpsc::Receiver<Bytes>,
+    sink: &mut FrameWriter<impl AsyncWrite + Unpin>,
 ) -> Direction {
-    let mut within = None;
     // The upstream has closed or gone: the other direction tells.
     let mut deaf = false;
     loop {
-        let message = match visitor.next().await {
-            Ok(Message::Part { kind, last, data }) => {
-                WsMessage::Frame(frame(&mut within, kind, last, data))
-            }
-            Ok(Message::Close(close)) => {
-                if !deaf {
-                    let _ = sink.send(WsMessage::Close(close_frame(&close))).await;
+        let sent = tokio::select! {
+            message = visitor.next() => match message {
+                Ok(Message::Part { .. }) if deaf => Ok(()),
+                Ok(Message::Part { kind, last, data }) => sink.part(kind, last, data).await,
+                Ok(Message::Close(close)) => {
+                    if !deaf {
+                        let _ = sink.close(&close).await;
+                    }
+                    return Direction::Closed(close);
                 }
-                return Direction::Closed(close);
-            }
-            Err(_) => return Direction::Cut(End::VisitorGone),
+                Err(_) => return Direction::Cut(End::VisitorGone),
+            },
+            // WSK-030
+            Some(data) = pings.recv() => sink.pong(data).await,
         };
-        if !deaf {
-            deaf = sink.send(message).await.is_err();
-        }
+        deaf |= sent.is_err();
     }
 }
 
-/// The upstream's messages, each as a whole.
+/// The upstream's messages, in pieces as they come.
 async fn to_visitors_side(
-    upstream: &mut (impl Stream<Item = Result<WsMessage, tungstenite::Error>> + Unpin),
+    upstream: &mut FrameReader<impl AsyncRead + Unpin>,
+    ping: mpsc::Sender<Bytes>,
     to_visitor: &mut MessageSender,
 ) -> Direction {
     loop {
-        let (kind, data) = match upstream.next().await {
-            Some(Ok(WsMessage::Text(text))) => (MessageKind::Text, Bytes::from(text)),
-            Some(Ok(WsMessage::Binary(data))) => (MessageKind::Binary, data),
-            Some(Ok(WsMessage::Close(frame))) => {
-                let close = close_of(frame);
+        let sent = match upstream.next().await {
+            Ok(Incoming::Part { kind, last, data }) => to_visitor.send(kind, data, last).await,
+            Ok(Incoming::Ping(data)) => {
+                // One that finds no room is answered with the one before.
+                let _ = ping.try_send(data);
+                continue;
+            }
+            Ok(Incoming::Close(close)) => {
                 return match to_visitor.close(close.clone()) {
                     Ok(()) => Direction::Closed(close),
                     Err(_) => Direction::Cut(End::VisitorGone),
                 };
             }
-            // WSK-030: the library answers pings.
-            Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_))) => continue,
-            Some(Err(tungstenite::Error::Capacity(error))) => {
-                tracing::debug!(%error, "message of the upstream is too long");
-                return Direction::Cut(End::TooBig);
+            Err(error @ ReadError::Broken(_)) => {
+                tracing::debug!(%error, "upstream broke the WebSocket");
+                return Direction::Cut(End::UpstreamBroke);
             }
-            Some(Err(_)) | None => return Direction::Cut(End::UpstreamGone),
+            Err(ReadError::Gone(_)) => return Direction::Cut(End::UpstreamGone),
         };
-        if to_visitor.send(kind, data, true).await.is_err() {
-            return Direction::Cut(End::VisitorGone);
+        match sent {
+            Ok(()) => {}
+            Err(StreamError::NotUtf8) => return Direction::Cut(End::UpstreamBroke),
+            Err(_) => return Direction::Cut(End::VisitorGone),
         }
     }
-}
-
-/// A part of a message as a frame of RFC 6455, so that a long one need not be held.
-fn frame(within: &mut Option<MessageKind>, kind: MessageKind, last: bool, data: Bytes) -> Frame {
-    let opcode = match (*within, kind) {
-        (Some(_), _) => Data::Continue,
-        (None, MessageKind::Text) => Data::Text,
-        (None, MessageKind::Binary) => Data::Binary,
-    };
-    *within = (!last).then_some(kind);
-    Frame::message(data, OpCode::Data(opcode), last)
-}
-
-fn close_frame(close: &Close) -> Option<CloseFrame> {
-    close.code().map(|code| CloseFrame {
-        code: CloseCode::from(code),
-        reason: close.reason().into(),
-    })
-}
-
-/// What the upstream closed with. The library lets pass what the session would refuse only where
-/// it knows a code that this version does not.
-fn close_of(frame: Option<CloseFrame>) -> Close {
-    frame.map_or(Close::NONE, |frame| {
-        Close::new(frame.code.into(), frame.reason.as_str()).unwrap_or(Close::NONE)
-    })
 }
 
 fn close_with(code: u16, reason: &str) -> Close {

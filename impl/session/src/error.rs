@@ -154,6 +154,9 @@ pub enum WriteError {
     /// A body was written to a WebSocket, or a message to an exchange without one.
     #[error("WebSockets carry messages, and other exchanges bodies")]
     WrongMode,
+    /// The bytes of a text message are not UTF-8 (WSK-012).
+    #[error("the text is not UTF-8")]
+    NotUtf8,
     /// A message of another kind has not ended yet (WSK-014).
     #[error("a message of the other kind has not ended yet")]
     WithinMessage,

@@ -324,7 +324,7 @@ fn sig_014_unusable_offers_are_ended() {
         (|offer| offer.versions = vec![9], SignalCode::Version),
         (|offer| offer.alias = "bob".into(), SignalCode::NoSuchAlias),
         (|offer| offer.app = "Bad".into(), SignalCode::NoSuchApp),
-        (|offer| offer.nonce = Bytes::new(), SignalCode::BadOffer),
+        (|offer| offer.nonce = Bytes::new(), SignalCode::Malformed),
         (|offer| offer.sdp = sdp(1) + &sdp(2), SignalCode::BadOffer),
     ];
     let now = start();
@@ -426,7 +426,7 @@ fn sig_005_grease_is_answered() {
     }
 }
 
-/// SIG-004, VER-015: an error is never answered, not even one of a later version.
+/// SIG-004, VER-015, ERR-006: an error is never answered, not even one of a later version.
 #[test]
 fn sig_004_errors_are_not_answered() {
     let now = start();

@@ -34,6 +34,9 @@ pub enum StreamError {
     /// A head that does not fit into one frame.
     #[error("send the head: it is larger than one frame")]
     HeadTooLarge,
+    /// A text message that is no text.
+    #[error("send the message: it is no UTF-8")]
+    NotUtf8,
     /// A message that the protocol does not allow.
     #[error("send the message: {0}")]
     Message(String),
@@ -54,6 +57,7 @@ impl From<WriteError> for StreamError {
             WriteError::Stopped { code } => Self::Stopped(code),
             WriteError::Reset | WriteError::UnknownStream | WriteError::Closed => Self::Closed,
             WriteError::HeadTooLarge => Self::HeadTooLarge,
+            WriteError::NotUtf8 => Self::NotUtf8,
             other @ (WriteError::Finished
             | WriteError::NotResponded
             | WriteError::AlreadyResponded

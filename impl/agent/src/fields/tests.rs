@@ -27,7 +27,7 @@ fn sent(pairs: &[(&str, &str)], preserve_host: bool) -> HeaderMap {
     for_upstream(&fields(pairs), &upstream, preserve_host, &facts())
 }
 
-/// HTP-021, HTP-022, HTP-024, HTP-025, HTP-026
+/// HTP-021, HTP-022, HTP-024, HTP-025, HTP-026, SEC-005
 #[test]
 fn the_upstream_sees_its_own_host_and_the_truth_beside_it() {
     let headers = sent(

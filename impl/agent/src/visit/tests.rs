@@ -525,7 +525,7 @@ async fn stuck_visit(introduced: bool, stop_after: Option<Duration>) -> (Duratio
     (started.elapsed(), polls.load(Ordering::Relaxed))
 }
 
-/// Deadlines are acted upon once, however long the peer takes to close.
+/// SIG-041: Deadlines are acted upon once, however long the peer takes to close.
 #[tokio::test(start_paused = true)]
 async fn a_visitor_who_never_says_hello_is_given_up() {
     let (lasted, polls) = stuck_visit(true, None).await;

@@ -33,6 +33,7 @@ pub(crate) struct SendMessages {
     charge: usize,
     /// Kind of the message of which a part was taken, but not the end.
     within: Option<MessageKind>,
+    text: Utf8,
     end: Option<MessagesEnd>,
 }
 
@@ -79,6 +80,10 @@ impl SendMessages {
         }
         let taken = data.split_to(room.min(data.len()));
         let whole = data.is_empty();
+        // WSK-012
+        if kind == MessageKind::Text && !self.text.take(&taken, whole && last) {
+            return Err(WriteError::NotUtf8);
+        }
         let part = Part {
             kind,
             last: whole && last,

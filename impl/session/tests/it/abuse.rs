@@ -26,7 +26,7 @@ fn take(peer: &mut Peer, frame: &Frame) -> Result<(), ErrorCode> {
     peer.take(0, frame).map_err(|error| error.code)
 }
 
-/// SES-090
+/// SES-090, SES-094
 #[test]
 fn frames_that_bring_nothing_run_out_of_budget() {
     let budget = u64::from(BUDGET);
@@ -90,7 +90,7 @@ fn frames_that_bring_nothing_run_out_of_budget() {
     }
 }
 
-/// SES-090: tokens come back with time, so none of this disturbs an honest peer.
+/// SES-090, SES-094: tokens come back with time, so none of this disturbs an honest peer.
 #[test]
 fn budget_comes_back_with_time_and_bodies() {
     let mut agent = Peer::connected(Role::Agent);
@@ -157,7 +157,7 @@ fn rapid_resets_run_out_of_budget() {
     assert_eq!(rounds, u64::from(BUDGET) / 4);
 }
 
-/// SES-090: a page that is left with 100 streams open, again and again, is no abuse.
+/// SES-090, SES-094: a page that is left with 100 streams open, again and again, is no abuse.
 #[test]
 fn leaving_pages_is_no_abuse() {
     let mut agent = Peer::connected(Role::Agent);
@@ -178,7 +178,7 @@ fn leaving_pages_is_no_abuse() {
     }
 }
 
-/// SES-090: answers to a peer that reads nothing do not pile up.
+/// SES-090, SES-094: answers to a peer that reads nothing do not pile up.
 #[test]
 fn a_peer_that_reads_nothing_is_cut_off() {
     let mut agent = Peer::connected(Role::Agent);

@@ -296,7 +296,7 @@ fn stop_is_answered_by_reset_unless_finished() {
     assert!(agent.sent(0).is_empty());
 }
 
-/// SES-025
+/// SES-025, SES-028
 #[test]
 fn cancelling_is_reset_and_stop() {
     let mut visitor = Peer::connected(Role::Visitor);

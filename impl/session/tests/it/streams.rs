@@ -5,7 +5,7 @@ use p2claw_session::{Config, ErrorCode, Event, OpenError, ReadError, Role, Write
 
 use crate::peer::{Peer, data, data_end, get, id, ok, post, request, reset, response, stop, write};
 
-/// SES-010
+/// SES-010, SES-016
 #[test]
 fn stream_ids_are_odd_and_rise_on_each_lane() {
     for (first, second) in [(2, None), (5, Some(3)), (5, Some(5)), (5, Some(6))] {

@@ -480,6 +480,18 @@ fn a_text_that_is_not_utf8_is_refused() {
     assert_eq!(peer.events(), [Event::Readable(id(1))]);
 }
 
+/// WSK-012: an end does not send such a text either.
+#[test]
+fn a_text_that_is_not_utf8_is_not_sent() {
+    let mut peer = agent();
+    assert!(send(&mut peer.session, TEXT, b"\xc3", false));
+    let rest = &mut Bytes::from_static(b"(");
+    assert_eq!(
+        peer.session.send_message(id(1), TEXT, rest, true),
+        Err(WriteError::NotUtf8)
+    );
+}
+
 /// WSK-020
 #[test]
 fn closes_that_cannot_travel_are_refused() {

@@ -155,7 +155,7 @@ pub(super) fn read_offer(
     let app = AppName::parse(&offer.app)
         .map_err(|error| (SignalCode::NoSuchApp, format!("failed to {error}")))?;
     let nonce = Nonce::from_bytes(&offer.nonce)
-        .map_err(|error| (SignalCode::BadOffer, format!("failed to {error}")))?;
+        .map_err(|error| (SignalCode::Malformed, format!("failed to {error}")))?;
     let description = Description::parse(&offer.sdp)
         .map_err(|error| (SignalCode::BadOffer, format!("failed to {error}")))?;
     Ok(VisitOffer {

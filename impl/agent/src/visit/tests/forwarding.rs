@@ -41,6 +41,60 @@ async fn trailers_reach_the_upstream() {
     }
 }
 
+/// HTP-009, HTP-024: what a visitor may not say in a head, it may not say behind the body.
+#[tokio::test]
+async fn trailers_do_not_forge_what_the_agent_writes() {
+    let scene = scene().await;
+    let named = "x-forwarded-for, x-p2claw-session, x_real_ip, cookie, x-sum";
+    let mut exchange = scene.send("POST", "/", &[("trailer", named)], false);
+    let mut trailers = Fields::new();
+    for name in named.split(", ") {
+        trailers.push(name, "forged").unwrap();
+    }
+    exchange.body.finish(Some(trailers)).unwrap();
+    let (mut stream, _) = scene.accept().await;
+    let mut sent = Vec::new();
+    while !sent.ends_with(b"\r\n\r\n") {
+        sent.push(within(stream.read_u8()).await.unwrap());
+    }
+    let text = String::from_utf8(sent).unwrap();
+    assert!(text.ends_with("0\r\nx-sum: forged\r\n\r\n"), "{text}");
+}
+
+/// HTP-009, SES-038: what cannot travel behind a body is left out, or said to be too large.
+#[tokio::test]
+async fn trailers_of_the_upstream_that_cannot_travel() {
+    let scene = scene().await;
+    let response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\
+        Trailer: x-sum, content-length, x-p2claw-error\r\n\r\n\
+        3\r\nabc\r\n0\r\nx-sum: 9\r\ncontent-length: 7\r\nx-p2claw-error: 1\r\n\r\n";
+    let mut exchange = answer_with(&scene, response).await;
+    assert_eq!(head(&mut exchange).await.status, 200);
+    let body = within(exchange.response.collect()).await.unwrap();
+    let names: Vec<&str> = body
+        .trailers()
+        .unwrap()
+        .keys()
+        .map(|name| name.as_str())
+        .collect();
+    assert_eq!(names, ["x-sum"]);
+
+    let mut response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n\
+        3\r\nabc\r\n0\r\nx-sum: "
+        .to_vec();
+    response.extend([b'9'; 17_000]);
+    response.extend(b"\r\n\r\n");
+    let mut exchange = answer_with(&scene, &response).await;
+    head(&mut exchange).await;
+    match within(exchange.response.collect()).await {
+        Err(StreamError::Reset { code, .. }) => assert!(matches!(
+            code,
+            ErrorCode::HEAD_TOO_LARGE | ErrorCode::UPSTREAM_FAILED
+        )),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// HTP-001: a body is not lost because its method seldom has one.
 #[tokio::test]
 async fn htp_001_a_get_may_have_a_body() {

@@ -371,24 +371,45 @@ async fn pings_are_answered_by_the_agent() {
     assert_eq!(next(&mut receive).await.unwrap().1, b"next");
 }
 
-/// A message of the upstream is held as a whole, so it has a limit.
+/// WSK-013: a message of the upstream reaches the visitor before it has ended, however long.
 #[tokio::test]
-async fn a_message_that_is_too_long_closes_with_1009() {
+async fn long_messages_of_the_upstream_pass_in_pieces() {
     let scene = scene().await;
     let exchange = scene.connect("/", &[]);
     let (mut upstream, head) = scene.accept().await;
     let mut answer = switching(&head, "").into_bytes();
-    // The head of a binary frame of one byte too many.
-    let too_long = crate::websocket::MESSAGE_MAX as u64 + 1;
+    // The head of a frame of 1 TiB, and its first bytes.
     answer.extend([0x82, 127]);
-    answer.extend(too_long.to_be_bytes());
+    answer.extend((1_u64 << 40).to_be_bytes());
+    answer.extend(b"first");
     upstream.write_all(&answer).await.unwrap();
     let (_send, mut receive) = accepted(exchange).await;
-    let closed = next(&mut receive).await.unwrap_err();
-    assert_eq!(closed.code(), Some(1009));
-    let mut seen = [0; 2];
-    within(upstream.read_exact(&mut seen)).await.unwrap();
-    assert_eq!(seen[0], 0x88, "a close frame");
+    let part = within(receive.next()).await.unwrap();
+    let expected = Message::Part {
+        kind: MessageKind::Binary,
+        last: false,
+        data: Bytes::from_static(b"first"),
+    };
+    assert_eq!(part, expected);
+}
+
+/// WSK-025, WSK-012: an app that breaks RFC 6455 is told so, and its visitor too.
+#[tokio::test]
+async fn an_upstream_that_breaks_the_rules_is_closed_with_1002() {
+    let scene = scene().await;
+    for frames in [&[0x81, 2, 0xc3, 0x28][..], &[0xc1, 0], &[0x88, 2, 0, 1]] {
+        let exchange = scene.connect("/", &[]);
+        let (mut upstream, head) = scene.accept().await;
+        let mut answer = switching(&head, "").into_bytes();
+        answer.extend(frames);
+        upstream.write_all(&answer).await.unwrap();
+        let (_send, mut receive) = accepted(exchange).await;
+        let closed = next(&mut receive).await.unwrap_err();
+        assert_eq!(closed.code(), Some(1002), "{frames:02x?}");
+        let mut seen = [0; 2];
+        within(upstream.read_exact(&mut seen)).await.unwrap();
+        assert_eq!(seen[0], 0x88, "a close frame");
+    }
 }
 
 /// SES-082: a visitor that reads nothing does not keep its own messages from the upstream.

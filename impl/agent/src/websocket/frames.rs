@@ -1,0 +1,254 @@
+//! RFC 6455 frames of an upstream, as they come: a message of any length passes in pieces, and
+//! what is held is one read buffer. Heads are read and written by tungstenite.
+
+use std::io::{self, Cursor};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use p2claw_session::{Close, MessageKind, registry::close_code};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio_tungstenite::tungstenite::protocol::{
+    CloseFrame,
+    frame::{
+        Frame, FrameHeader,
+        coding::{CloseCode, Control, Data, OpCode},
+    },
+};
+
+/// Bytes that are read at a time, and the longest piece of a message.
+const READ_BUFFER: usize = 16 << 10;
+
+/// Longest payload of a control frame (RFC 6455 section 5.5).
+const CONTROL_MAX: u64 = 125;
+
+/// What an upstream sends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Incoming {
+    /// A message, or a piece of one.
+    Part {
+        kind: MessageKind,
+        last: bool,
+        data: Bytes,
+    },
+    Ping(Bytes),
+    Close(Close),
+}
+
+/// Why nothing more is read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    /// The connection ended, without a close.
+    #[error("read from the app: {0}")]
+    Gone(#[from] io::Error),
+    /// The upstream broke a rule of RFC 6455.
+    #[error("read from the app: {0}")]
+    Broken(&'static str),
+}
+
+/// A data frame whose payload is not read to its end.
+#[derive(Debug)]
+struct Payload {
+    left: u64,
+    kind: MessageKind,
+    /// The message ends with this frame.
+    last: bool,
+}
+
+/// The upstream's frames.
+#[derive(Debug)]
+pub(super) struct FrameReader<R> {
+    io: R,
+    buffer: BytesMut,
+    payload: Option<Payload>,
+    /// Kind of the message that has not ended.
+    within: Option<MessageKind>,
+}
+
+impl<R: AsyncRead + Unpin> FrameReader<R> {
+    pub(super) fn new(io: R) -> Self {
+        Self {
+            io,
+            buffer: BytesMut::new(),
+            payload: None,
+            within: None,
+        }
+    }
+
+    /// What comes next. Nothing follows a close or an error.
+    pub(super) async fn next(&mut self) -> Result<Incoming, ReadError> {
+        loop {
+            if let Some(payload) = &mut self.payload {
+                let here = usize::try_from(payload.left).unwrap_or(usize::MAX);
+                let count = here.min(self.buffer.len());
+                if count == 0 && payload.left > 0 {
+                    self.fill().await?;
+                    continue;
+                }
+                payload.left -= count as u64;
+                let last = payload.last && payload.left == 0;
+                let kind = payload.kind;
+                if payload.left == 0 {
+                    self.payload = None;
+                }
+                let data = self.buffer.split_to(count).freeze();
+                // A piece without a byte says nothing, unless the message ends with it.
+                if last || !data.is_empty() {
+                    return Ok(Incoming::Part { kind, last, data });
+                }
+                continue;
+            }
+            let mut cursor = Cursor::new(&self.buffer[..]);
+            let head = FrameHeader::parse(&mut cursor)
+                .map_err(|_| ReadError::Broken("a frame's head makes no sense"))?;
+            let Some((head, length)) = head else {
+                self.fill().await?;
+                continue;
+            };
+            let head_length = usize::try_from(cursor.position()).unwrap_or(0);
+            check(&head)?;
+            match head.opcode {
+                OpCode::Data(data) => {
+                    self.buffer.advance(head_length);
+                    self.begin(data, head.is_final, length)?;
+                }
+                OpCode::Control(control) => {
+                    if length > CONTROL_MAX || !head.is_final {
+                        return Err(ReadError::Broken("a control frame is too long or in parts"));
+                    }
+                    let whole = head_length + usize::try_from(length).unwrap_or(0);
+                    while self.buffer.len() < whole {
+                        self.fill().await?;
+                    }
+                    let mut frame = self.buffer.split_to(whole).freeze();
+                    frame.advance(head_length);
+                    match control {
+                        Control::Ping => return Ok(Incoming::Ping(frame)),
+                        Control::Close => return Ok(Incoming::Close(read_close(&frame)?)),
+                        Control::Pong | Control::Reserved(_) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, data: Data, last: bool, left: u64) -> Result<(), ReadError> {
+        let kind = match (data, self.within) {
+            (Data::Text, None) => MessageKind::Text,
+            (Data::Binary, None) => MessageKind::Binary,
+            (Data::Continue, Some(kind)) => kind,
+            (Data::Text | Data::Binary | Data::Continue | Data::Reserved(_), _) => {
+                return Err(ReadError::Broken(
+                    "a frame does not fit the message before it",
+                ));
+            }
+        };
+        self.within = (!last).then_some(kind);
+        self.payload = Some(Payload { left, kind, last });
+        Ok(())
+    }
+
+    async fn fill(&mut self) -> Result<(), ReadError> {
+        self.buffer.reserve(READ_BUFFER);
+        match self.io.read_buf(&mut self.buffer).await? {
+            0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What no server may send to a client that has agreed to no extension (RFC 6455 section 5).
+fn check(head: &FrameHeader) -> Result<(), ReadError> {
+    let reserved = matches!(
+        head.opcode,
+        OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_))
+    );
+    if head.rsv1 || head.rsv2 || head.rsv3 || reserved || head.mask.is_some() {
+        return Err(ReadError::Broken("a frame uses what was not agreed on"));
+    }
+    Ok(())
+}
+
+fn read_close(mut payload: &[u8]) -> Result<Close, ReadError> {
+    if payload.is_empty() {
+        return Ok(Close::NONE);
+    }
+    const BAD: ReadError = ReadError::Broken("a close frame makes no sense");
+    if payload.len() < 2 {
+        return Err(BAD);
+    }
+    let code = payload.get_u16();
+    let reason = std::str::from_utf8(payload).map_err(|_| BAD)?;
+    Close::new(code, reason).map_err(|_| BAD)
+}
+
+/// The agent's own frames to an upstream.
+#[derive(Debug)]
+pub(super) struct FrameWriter<W> {
+    io: W,
+    buffer: Vec<u8>,
+    /// The visitor's message of which a part has been written.
+    within: bool,
+}
+
+impl<W: AsyncWrite + Unpin> FrameWriter<W> {
+    pub(super) fn new(io: W) -> Self {
+        Self {
+            io,
+            buffer: Vec::new(),
+            within: false,
+        }
+    }
+
+    /// A part of a message as a frame of its own.
+    pub(super) async fn part(
+        &mut self,
+        kind: MessageKind,
+        last: bool,
+        data: Bytes,
+    ) -> io::Result<()> {
+        let opcode = match (self.within, kind) {
+            (true, _) => Data::Continue,
+            (false, MessageKind::Text) => Data::Text,
+            (false, MessageKind::Binary) => Data::Binary,
+        };
+        self.within = !last;
+        self.write(Frame::message(data, OpCode::Data(opcode), last))
+            .await
+    }
+
+    pub(super) async fn pong(&mut self, data: Bytes) -> io::Result<()> {
+        self.write(Frame::pong(data)).await
+    }
+
+    pub(super) async fn close(&mut self, close: &Close) -> io::Result<()> {
+        let frame = close.code().map(|code| CloseFrame {
+            code: CloseCode::from(code),
+            reason: close.reason().into(),
+        });
+        self.write(Frame::close(frame)).await
+    }
+
+    async fn write(&mut self, mut frame: Frame) -> io::Result<()> {
+        // Masks keep scripts in browsers from forging bytes for middleboxes (RFC 6455 section
+        // 10.3). Here nothing lies between, but servers insist on one.
+        let random = crate::clock::random_u64().to_le_bytes();
+        frame.header_mut().mask = random.first_chunk().copied();
+        self.buffer.clear();
+        frame
+            .format(&mut self.buffer)
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        self.io.write_all(&self.buffer).await?;
+        self.io.flush().await
+    }
+}
+
+/// The close for an upstream that broke a rule.
+pub(super) fn broken() -> Close {
+    Close::new(
+        close_code::PROTOCOL_ERROR,
+        "the app's WebSocket broke RFC 6455",
+    )
+    .unwrap_or(Close::NONE)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+use super::*;
+
+async fn read(bytes: &[u8]) -> Vec<Result<Incoming, String>> {
+    let mut reader = FrameReader::new(bytes);
+    let mut seen = Vec::new();
+    loop {
+        match reader.next().await {
+            Ok(Incoming::Close(close)) => {
+                seen.push(Ok(Incoming::Close(close)));
+                return seen;
+            }
+            Ok(incoming) => seen.push(Ok(incoming)),
+            Err(ReadError::Gone(_)) => return seen,
+            Err(ReadError::Broken(what)) => {
+                seen.push(Err(what.to_owned()));
+                return seen;
+            }
+        }
+    }
+}
+
+fn part(kind: MessageKind, last: bool, data: &'static [u8]) -> Result<Incoming, String> {
+    let data = Bytes::from_static(data);
+    Ok(Incoming::Part { kind, last, data })
+}
+
+#[tokio::test]
+async fn frames_become_parts() {
+    use MessageKind::{Binary, Text};
+    let bytes = [
+        &[0x81, 2, b'h', b'i'][..],
+        &[0x81, 0],
+        // A binary message in three frames, one of them empty, with a ping between.
+        &[0x02, 1, 1],
+        &[0x89, 1, 9],
+        &[0x00, 0],
+        &[0x80, 1, 2],
+        &[0x8a, 0],
+        &[0x88, 5, 0x03, 0xe8, b'b', b'y', b'e'],
+    ]
+    .concat();
+    let close = Close::new(1000, "bye").unwrap();
+    assert_eq!(
+        read(&bytes).await,
+        [
+            part(Text, true, b"hi"),
+            part(Text, true, b""),
+            part(Binary, false, &[1]),
+            Ok(Incoming::Ping(Bytes::from_static(&[9]))),
+            part(Binary, true, &[2]),
+            Ok(Incoming::Close(close)),
+        ]
+    );
+}
+
+/// Wherever the bytes are cut, the messages are the same.
+#[tokio::test]
+async fn pieces_do_not_matter() {
+    let mut bytes = vec![0x82, 126, 0x01, 0x2c];
+    bytes.extend([7; 300]);
+    bytes.extend([0x81, 3, 0xe6, 0xb0, 0xb4, 0x88, 0]);
+    for size in 1..bytes.len() {
+        let pieces = bytes.chunks(size).map(<[u8]>::to_vec).collect();
+        let mut reader = FrameReader::new(Pieces(pieces));
+        let mut whole: Vec<Vec<u8>> = vec![Vec::new()];
+        loop {
+            match reader.next().await.unwrap() {
+                Incoming::Part { last, data, .. } => {
+                    whole.last_mut().unwrap().extend_from_slice(&data);
+                    if last {
+                        whole.push(Vec::new());
+                    }
+                }
+                Incoming::Close(close) => {
+                    assert_eq!(close, Close::NONE);
+                    break;
+                }
+                Incoming::Ping(_) => {}
+            }
+        }
+        assert_eq!(whole, [vec![7; 300], "水".as_bytes().to_vec(), Vec::new()]);
+    }
+}
+
+/// A source that hands out one piece at each read.
+struct Pieces(std::collections::VecDeque<Vec<u8>>);
+
+impl AsyncRead for Pieces {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        out: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        if let Some(piece) = self.0.pop_front() {
+            out.put_slice(&piece);
+        }
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn broken_rules_are_found() {
+    for bytes in [
+        &[0xc1, 0][..],               // a reserved bit
+        &[0x83, 0],                   // a reserved kind
+        &[0x8b, 0],                   // a reserved control frame
+        &[0x81, 0x80, 1, 2, 3, 4],    // a mask
+        &[0x80, 0],                   // the end of no message
+        &[0x01, 0, 0x82, 0],          // another kind within a message
+        &[0x09, 0],                   // a ping in parts
+        &[0x89, 126, 0, 126],         // a long ping
+        &[0x88, 1, 3],                // half a code
+        &[0x88, 2, 0x03, 0xed],       // a code that does not travel
+        &[0x88, 3, 0x03, 0xe8, 0xff], // a reason that is no text
+    ] {
+        let seen = read(bytes).await;
+        assert!(
+            matches!(seen.last(), Some(Err(_))),
+            "{bytes:02x?}: {seen:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_long_message_is_not_held() {
+    let mut bytes = vec![0x82, 127];
+    bytes.extend((1_u64 << 20).to_be_bytes());
+    bytes.resize(bytes.len() + (1 << 20), 7);
+    let mut reader = FrameReader::new(&bytes[..]);
+    let mut total = 0;
+    loop {
+        let Incoming::Part { last, data, .. } = reader.next().await.unwrap() else {
+            panic!("only a message");
+        };
+        assert!(
+            data.len() <= 2 * READ_BUFFER,
+            "{} bytes at once",
+            data.len()
+        );
+        total += data.len();
+        if last {
+            break;
+        }
+    }
+    assert_eq!(total, 1 << 20);
+}
+
+#[tokio::test]
+async fn own_frames_are_masked_and_keep_their_message() {
+    let mut bytes = Vec::new();
+    let mut writer = FrameWriter::new(&mut bytes);
+    let data = Bytes::from_static(b"abc");
+    writer
+        .part(MessageKind::Text, false, data.clone())
+        .await
+        .unwrap();
+    writer
+        .part(MessageKind::Text, true, Bytes::new())
+        .await
+        .unwrap();
+    writer.pong(data).await.unwrap();
+    writer.close(&Close::NONE).await.unwrap();
+    let heads = [bytes[0], bytes[9], bytes[15], bytes[24]];
+    assert_eq!(heads, [0x01, 0x80, 0x8a, 0x88]);
+    assert_eq!(bytes[1], 0x83, "three bytes, masked");
+    let unmasked: Vec<u8> = (0..3).map(|at| bytes[6 + at] ^ bytes[2 + at]).collect();
+    assert_eq!(unmasked, b"abc");
+}
