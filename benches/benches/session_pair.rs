@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use p2claw_session::head::WEBSOCKET;
 use p2claw_session::{
-    Config, Event, Fields, LaneId, Read, Request, Response, Role, Session, StreamId, Target,
+    Config, Event, Fields, LaneId, MessageKind, Read, Request, Response, Role, Session, StreamId,
+    Target,
 };
 
 /// Bytes of one download.
@@ -13,6 +15,9 @@ const BULK: usize = 8 << 20;
 
 /// Bytes that the agent's application writes at a time.
 const PIECE: usize = 64 << 10;
+
+/// Messages of one round over a WebSocket.
+const MESSAGES: u64 = 1_000;
 
 /// Exchanges that run at the same time.
 const CONCURRENT: u64 = 50;
@@ -98,7 +103,7 @@ impl Pair {
             loop {
                 match self.visitor.read(id).expect("a sound stream") {
                     Read::Data(data) => received += data.len(),
-                    Read::Blocked => break,
+                    Read::Blocked | Read::Message { .. } | Read::Close(_) => break,
                     Read::End(_) => return received,
                 }
             }
@@ -135,6 +140,47 @@ impl Pair {
         }
         ended
     }
+
+    /// An open WebSocket.
+    fn connect(&mut self, target: &Target) -> StreamId {
+        let request = Request {
+            method: "CONNECT".into(),
+            target: target.clone(),
+            fields: Fields::new(),
+            end: false,
+            protocol: Some(WEBSOCKET.into()),
+        };
+        let id = self.visitor.open(request).expect("room for a stream");
+        self.exchange();
+        self.agent
+            .respond(id, response(false))
+            .expect("a response is due");
+        self.exchange();
+        id
+    }
+
+    /// So many messages from the agent, as fast as credit and buffers allow.
+    fn messages(&mut self, id: StreamId, message: &Bytes) -> u64 {
+        let (mut sent, mut received) = (0, 0);
+        while received < MESSAGES {
+            while sent < MESSAGES {
+                let mut data = message.clone();
+                let taken = self
+                    .agent
+                    .send_message(id, MessageKind::Binary, &mut data, true);
+                if !taken.expect("an open WebSocket") {
+                    break;
+                }
+                sent += 1;
+            }
+            self.exchange();
+            while let Ok(Read::Message { .. }) = self.visitor.read(id) {
+                received += 1;
+            }
+            while self.visitor.poll_event().is_some() || self.agent.poll_event().is_some() {}
+        }
+        received
+    }
 }
 
 fn response(end: bool) -> Response {
@@ -169,6 +215,16 @@ fn session_pair(criterion: &mut Criterion) {
     let mut pair = Pair::new(16_384);
     group.bench_function("1000_bytes", |bencher| {
         bencher.iter(|| assert_eq!(pair.requests(&target, &body), CONCURRENT));
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("messages");
+    group.throughput(Throughput::Elements(MESSAGES));
+    let message = piece.slice(..100);
+    let mut pair = Pair::new(16_384);
+    let id = pair.connect(&target);
+    group.bench_function("100_bytes", |bencher| {
+        bencher.iter(|| assert_eq!(pair.messages(id, &message), MESSAGES));
     });
     group.finish();
 }

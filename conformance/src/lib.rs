@@ -1,7 +1,8 @@
 //! What other implementations test themselves with.
 //!
-//! So far these are the [`vectors`]: examples with the right outcome. The files are part of this
-//! crate, so a test needs no path and no network:
+//! So far these are the [`vectors`]: examples with the right outcome, and [`sequence`], which plays
+//! those that have several steps. The files are part of this crate, so a test needs no path and no
+//! network:
 //!
 //! ```
 //! use p2claw_conformance::vectors::{self, Expected};
@@ -17,5 +18,6 @@
 //! # Ok::<(), vectors::VectorError>(())
 //! ```
 
+pub mod sequence;
 pub mod trace;
 pub mod vectors;

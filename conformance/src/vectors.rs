@@ -18,8 +18,53 @@ pub const STATEMENTS: Source =
 /// Varints, and single messages on a lane.
 pub const FRAMES: Source = Source::new("frames", include_str!("../vectors/frames.json"));
 
+/// What an end of a session does, message by message.
+pub const STATE_SEQUENCES: Source = Source::new(
+    "state-sequences",
+    include_str!("../vectors/state-sequences.json"),
+);
+/// The same, about credit.
+pub const FLOW_CONTROL: Source =
+    Source::new("flow-control", include_str!("../vectors/flow-control.json"));
+/// Close codes and reasons.
+pub const WEBSOCKET_CLOSES: Source = Source::new(
+    "websocket-closes",
+    include_str!("../vectors/websocket-closes.json"),
+);
+/// Heads, trailers, and what an agent changes in them.
+pub const HTTP_FIELDS: Source =
+    Source::new("http-fields", include_str!("../vectors/http-fields.json"));
+/// What a caller sees of a response.
+pub const RESPONSE_MAPPING: Source = Source::new(
+    "response-mapping",
+    include_str!("../vectors/response-mapping.json"),
+);
+/// The visitor's cookie jar.
+pub const COOKIES: Source = Source::new("cookies", include_str!("../vectors/cookies.json"));
+/// Messages of signaling, links and visits.
+pub const SIGNALING: Source = Source::new("signaling", include_str!("../vectors/signaling.json"));
+/// Credentials for a relay.
+pub const TURN_CREDENTIALS: Source = Source::new(
+    "turn-credentials",
+    include_str!("../vectors/turn-credentials.json"),
+);
+
 /// Every file of this form.
-pub const ALL: [Source; 5] = [NAMES, ALIASES, PEER_IDS, STATEMENTS, FRAMES];
+pub const ALL: [Source; 13] = [
+    NAMES,
+    ALIASES,
+    PEER_IDS,
+    STATEMENTS,
+    FRAMES,
+    STATE_SEQUENCES,
+    FLOW_CONTROL,
+    WEBSOCKET_CLOSES,
+    HTTP_FIELDS,
+    RESPONSE_MAPPING,
+    COOKIES,
+    SIGNALING,
+    TURN_CREDENTIALS,
+];
 
 /// The text of one file.
 #[derive(Debug, Clone, Copy)]
@@ -144,6 +189,8 @@ pub struct Case {
     result: Expected,
     /// What of the specification it is about.
     pub req: Vec<String>,
+    /// What is special about how it is judged; the file says what they mean.
+    pub flags: Vec<String>,
     input: Value,
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -184,6 +231,32 @@ impl Case {
             value: name.to_owned(),
             reason: error.to_string(),
         })
+    }
+}
+
+/// Bytes of which the end is the same thing many times over.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Long {
+    hex: Hex,
+    then: Option<Then>,
+}
+
+/// What comes behind the bytes, and how often.
+#[derive(Debug, Clone, Deserialize)]
+struct Then {
+    hex: Hex,
+    times: usize,
+}
+
+impl Long {
+    /// All of the bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.hex.0.clone();
+        if let Some(then) = &self.then {
+            bytes.extend(then.hex.0.repeat(then.times));
+        }
+        bytes
     }
 }
 

@@ -61,9 +61,9 @@ def frames(types):
     response = wire.message((1, 200), (2, [field("content-type", "text/plain"), field("x-bytes", b"\xff\x80")]))
     interim = wire.message((1, 103), (2, [field("link", "</s.css>; rel=preload")]))
 
-    def head(method, target, end, *fields):
+    def head(method, target, end, *fields, protocol=""):
         return {"method": method, "target": target,
-                "fields": [{"name": name, "value": value.hex()} for name, value in fields], "end": end}
+                "fields": [{"name": name, "value": value.hex()} for name, value in fields], "end": end, "protocol": protocol}
 
     def answer(status, end, *fields):
         return {"status": status, "fields": [{"name": name, "value": value.hex()} for name, value in fields], "end": end}
@@ -87,6 +87,8 @@ def frames(types):
         good("request-post", "", "REQUEST", 3, post, head("POST", "/upload", False, ("content-length", b"5"))),
         good("request-large-stream", "stream 2^62 - 1", "REQUEST", 2**62 - 1, request,
              head("GET", "/a?b=c", True, ("accept", b"*/*"), ("x-empty", b""))),
+        good("request-connect", "field 5 of the message", "REQUEST", 7, wire.message((1, "CONNECT"), (2, "/chat"), (5, "websocket")),
+             head("CONNECT", "/chat", False, protocol="websocket"), req=["SES-001", "WSK-001"]),
         good("response", "a value is bytes, not text", "RESPONSE", 1, response,
              answer(200, False, ("content-type", b"text/plain"), ("x-bytes", b"\xff\x80"))),
         good("response-103", "", "RESPONSE", 1, interim, answer(103, False, ("link", b"</s.css>; rel=preload"))),
@@ -109,9 +111,27 @@ def frames(types):
         good("ping-largest", "a token that no double holds", "PING", 0, wire.message((1, U64)), {"token": str(U64)}),
         good("ping-empty", "token 0", "PING", 0, b"", {"token": "0"}),
         good("pong", "", "PONG", 0, wire.message((1, 7)), {"token": "7"}),
+        raw("ws-text", "", "WS_TEXT", 1, "h\u00e9".encode(), req=["WSK-010"]),
+        raw("ws-text-empty", "a message without bytes", "WS_TEXT", 1, b"", req=["WSK-011"]),
+        raw("ws-text-not-utf8", "a frame is not judged by its text; whoever puts the message together does that", "WS_TEXT", 1, b"\xff", req=["WSK-012"]),
+        raw("ws-text-part", "it may end within a character", "WS_TEXT_PART", 1, b"h\xc3", req=["WSK-012"]),
+        raw("ws-binary", "", "WS_BINARY", 1, b"\0\xff", req=["WSK-010"]),
+        raw("ws-binary-empty", "", "WS_BINARY", 1, b"", req=["WSK-011"]),
+        raw("ws-binary-part", "", "WS_BINARY_PART", 1, b"\0", req=["WSK-011"]),
+        raw("ws-binary-large-stream", "", "WS_BINARY", 2**62 - 1, b"\0", req=["WSK-010"]),
+        good("ws-close", "", "WS_CLOSE", 1, wire.message((1, 1000), (2, "done")), {"code": 1000, "reason": "done"}, req=["WSK-020"]),
+        good("ws-close-none", "neither code nor reason", "WS_CLOSE", 1, b"", {"code": 0, "reason": ""}, req=["WSK-020"]),
+        good("ws-close-code-that-does-not-travel", "the payload decodes; websocket-closes.json has what follows", "WS_CLOSE", 1,
+             wire.message((1, 1005)), {"code": 1005, "reason": ""}, req=["WSK-020"]),
+        one("ws-close-unknown-field", "field 99 is ignored", wire.frame(number["WS_CLOSE"], 1, wire.message((1, 1000), (99, "later"))),
+            type="WS_CLOSE", stream="1", canonical=False, req=["VER-013"], content={"code": 1000, "reason": ""}),
         good("goaway", "", "GOAWAY", 0, wire.message((1, 2), (2, 9), (3, "even stream")),
              {"code": "2", "last_stream": "9", "reason": "even stream"}),
         good("goaway-drain", "", "GOAWAY", 0, wire.message((2, 9)), {"code": "0", "last_stream": "9", "reason": ""}),
+        one("ping-field-twice", "of a single field the last one counts", wire.frame(10, 0, bytes.fromhex("08070809")), type="PING", stream="0",
+            content={"token": "9"}, canonical=False, req=["SES-001"]),
+        one("reset-other-field-order", "fields in any order", wire.frame(7, 1, wire.message((2, "gone"), (1, 6))), type="RESET", stream="1",
+            content={"code": "6", "reason": "gone"}, canonical=False, req=["SES-001"]),
         one("long-type", "type 0x04 in two bytes", wire.quic(4, 2) + wire.quic(1) + b"x", type="DATA", stream="1",
             content=b"x".hex(), canonical=False),
         one("long-type-8", "type 0x04 in eight bytes", wire.quic(4, 8) + wire.quic(1) + b"x", type="DATA", stream="1",
@@ -127,7 +147,8 @@ def frames(types):
                 req=["SES-004", "VER-018"]),
         skipped("type-0", "", 0, 0, b"x", ["Unknown"]),
         skipped("type-0x0d", "the first number that is not given out", 0x0D, 1, b"", ["Unknown"]),
-        skipped("type-0x10", "reserved for WebSocket messages", 0x10, 1, b"x", ["Unknown"]),
+        skipped("type-0x15", "behind the types of WebSockets", 0x15, 1, b"x", ["Unknown"]),
+        skipped("type-0x1f", "the last core number", 0x1F, 1, b"", ["Unknown"]),
         skipped("type-largest", "2^62 - 1", 2**62 - 1, 2**62 - 1, b"", ["Unknown"]),
     ]
     malformed = [
@@ -137,6 +158,12 @@ def frames(types):
         bad("stream-cut-off", "", b"\x04\x80\x00", ["SES-002"]),
         bad("unknown-type-no-stream", "an unknown type needs its stream too", wire.quic(0x21), ["SES-002"]),
         bad("data-empty", "DATA has at least one byte", wire.frame(4, 1), ["SES-022"]),
+        bad("ws-text-part-empty", "a part has at least one byte", wire.frame(0x12, 1), ["WSK-011"]),
+        bad("ws-binary-part-empty", "", wire.frame(0x13, 1), ["WSK-011"]),
+        bad("ws-close-not-protobuf", "", wire.frame(0x14, 1, b"\xff\xff"), ["SES-002"]),
+        bad("ws-close-as-in-rfc-6455", "two bytes of code and a text", wire.frame(0x14, 1, b"\x03\xe8done"), ["SES-002"]),
+        bad("ws-close-reason-not-utf8", "", wire.frame(0x14, 1, wire.message((1, 1000), (2, b"\xff"))), ["SES-002"]),
+        bad("known-field-other-wire-type", "the token of a PING as a text", wire.frame(10, 0, wire.message((1, "x"))), ["SES-002"]),
         bad("request-not-protobuf", "", wire.frame(2, 1, b"\xff\xff\xff"), ["SES-002"]),
         bad("request-cut-off", "the last byte of the payload is missing", wire.frame(2, 1, request)[:-1], ["SES-002"]),
         bad("request-length-beyond", "a field longer than the message", wire.frame(2, 1, b"\x0a\x7fGET"), ["SES-002"]),
@@ -150,7 +177,9 @@ def frames(types):
         bad("goaway-on-stream", "", wire.frame(12, 1, b""), ["SES-009"]),
         *(bad(f"{name.lower().replace('_', '-')}-on-session", "", wire.frame(number[name], 0, b"" if name != "DATA" else b"x"),
               ["SES-009"])
-          for name in ("REQUEST", "RESPONSE", "DATA", "DATA_END", "TRAILERS", "RESET", "STOP")),
+          for name in ("REQUEST", "RESPONSE", "DATA", "DATA_END", "TRAILERS", "RESET", "STOP", "WS_TEXT", "WS_BINARY", "WS_CLOSE")),
+        *(bad(f"{name.lower().replace('_', '-')}-on-session", "", wire.frame(number[name], 0, b"x"), ["SES-009"])
+          for name in ("WS_TEXT_PART", "WS_BINARY_PART")),
     ]
     sizes = [
         one("size-at-limit", "16,384 bytes with the header", wire.frame(4, 1), repeat=(b"a", 16382), type="DATA",
@@ -159,6 +188,9 @@ def frames(types):
         bad("size-header-counts", "payload of 16,384 bytes", wire.frame(4, 1), ["SES-003"], "FRAME_SIZE", repeat=(b"a", 16384)),
         bad("size-unknown-type", "an unknown type may not be longer either", wire.frame(0x21, 0), ["SES-003"], "FRAME_SIZE",
             repeat=(b"a", 16384)),
+        one("size-message-at-limit", "the 64 bytes that a message counts more are no bytes of the frame", wire.frame(0x11, 1), repeat=(b"a", 16382),
+            type="WS_BINARY", stream="1", content_length=16382, req=["SES-003", "SES-040"]),
+        bad("size-message-over-limit", "", wire.frame(0x11, 1), ["SES-003"], "FRAME_SIZE", repeat=(b"a", 16383)),
         one("size-agreed", "65,536 bytes, which both ends agreed on", wire.frame(4, 1), repeat=(b"a", 65534),
             max_frame=65536, type="DATA", stream="1", content_length=65534, req=["SES-003"]),
         bad("size-over-agreed", "65,537 bytes", wire.frame(4, 1), ["SES-003"], "FRAME_SIZE", repeat=(b"a", 65535),

@@ -13,10 +13,18 @@ sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import cookie_vectors  # noqa: E402
+import flow_vectors  # noqa: E402
 import frames_vectors  # noqa: E402
+import http_vectors  # noqa: E402
 import names_vectors  # noqa: E402
+import response_vectors  # noqa: E402
+import sequence_vectors  # noqa: E402
+import signaling_vectors  # noqa: E402
 import statements_vectors  # noqa: E402
 import ten_messages  # noqa: E402
+import turn_vectors  # noqa: E402
+import websocket_sequences  # noqa: E402
 
 REGISTRIES = HERE.parent.parent / "spec" / "registries"
 
@@ -67,10 +75,35 @@ def all_files():
         names_vectors.peer_ids(),
         statements_vectors.statements(),
         frames_vectors.frames(registry("frame-types")),
+        sequence_vectors.sequences(),
+        flow_vectors.flow_control(),
+        websocket_sequences.closes(),
+        http_vectors.http_fields(),
+        response_vectors.responses(),
+        cookie_vectors.cookies(),
+        signaling_vectors.signaling(),
+        turn_vectors.turn_credentials(),
     ]
     files = {vectors["vectors"] + ".json": finish(vectors) for vectors in made}
     files["ten-messages.json"] = ten_messages.ten_messages(words)
-    return {name: json.dumps(data, indent=1, ensure_ascii=True) + "\n" for name, data in files.items()}
+    return {name: written(data) + "\n" for name, data in files.items()}
+
+
+#: What is shorter stands on one line, so that a step of a sequence is a line in a comparison.
+LINE = 200
+
+
+def written(value, indent=0):
+    """JSON with one line for what fits on one."""
+    line = json.dumps(value, ensure_ascii=True)
+    if not isinstance(value, (dict, list)) or not value or len(line) + indent <= LINE:
+        return line
+    inner = " " * (indent + 1)
+    if isinstance(value, dict):
+        rows = [inner + json.dumps(key) + ": " + written(item, indent + 1) for key, item in value.items()]
+        return "{\n" + ",\n".join(rows) + "\n" + " " * indent + "}"
+    rows = [inner + written(item, indent + 1) for item in value]
+    return "[\n" + ",\n".join(rows) + "\n" + " " * indent + "]"
 
 
 def main():

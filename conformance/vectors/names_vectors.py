@@ -94,6 +94,11 @@ def names(reserved):
     for name in ("www1", "my-admin", "admin-2", "apis", "logins", "p2claws", "xapi"):
         assert app_reason(name) is None, name
         cases.append(case(f"app/not-reserved-{name}", "only near a reserved name", name, "valid", ["NAM-003"]))
+    for name in reserved:
+        for kind, near in (("and-digit", name + "7"), ("shorter", name[:-1]), ("twice", f"{name}-{name}"), ("upper-case", name.upper())):
+            reason = app_reason(near)
+            cases.append(case(f"app/near-{name}-{kind}", "near a reserved name", near, "invalid" if reason else "valid",
+                              ["NAM-001"] if reason == "CHARACTER" else ["NAM-003"], **({"reason": reason} if reason else {})))
     groups.append({"type": "app-name", "comment": "`input` is an app name.", "cases": cases})
 
     alias_list = [
@@ -165,6 +170,14 @@ def names(reserved):
         ("app-punycode", "", "xn--kche-0ra-joe"),
         ("app-reserved", "", "admin-honeyed-marble-4155"),
         ("app-reserved-vanity", "", "www-joe"),
+        ("app-reserved-twice", "a whole name is compared, and this is another one", "admin-admin-honeyed-marble-4155"),
+        ("app-reserved-and-more", "", "admin7-joe"),
+        ("alias-like-a-reserved-name", "reserved names are apps", "recipes-admin"),
+        ("haiku-label-shortest", "14 characters", "a-abc-abc-1234"),
+        ("digits-everywhere", "four groups and four digits, so it is a haiku, and a malformed one", "1-2-3-4567"),
+        ("unicode-digits", "no ASCII digits at the end, so it is a vanity alias, and a malformed one",
+         "recipes-honeyed-marble-\u0664\u0661\u0665\u0665"),
+        ("newline-at-end", "a `$` in a regular expression lets this through", "recipes-joe\n"),
         ("hyphen-last", "", "recipes-joe-"),
         ("empty-word", "", "recipes-honeyed--4155"),
         ("upper-case", "a label is judged as given; whoever reads a host lower-cases it first",
@@ -206,6 +219,9 @@ def names(reserved):
         ("suffix-without-dot", "ends like the parent, but is not below it", "recipes-joeexample.net", "example.net", None),
         ("longer-parent", "", "recipes-joe.example.net.evil.example", "example.net", None),
         ("invalid-label", "", "recipes.example.net", "example.net", None),
+        ("reserved-app", "", "admin-joe.example.net", "example.net", None),
+        ("reserved-app-upper-case", "lower-cased before it is judged", "ADMIN-joe.example.net", "example.net", None),
+        ("kelvin-sign", "only ASCII letters are lower-cased", "\u212aitchen-joe.example.net", "example.net", None),
         ("address", "", "192.0.2.7", "example.net", None),
         ("ipv6-address", "", "[2001:db8::7]:443", "example.net", None),
         ("empty", "", "", "example.net", None),

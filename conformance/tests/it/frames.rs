@@ -5,7 +5,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use p2claw_conformance::vectors::{Case, FRAMES, Hex};
 use p2claw_proto::v1 as proto;
-use p2claw_session::{Config, ErrorCode, LaneId, Role, Session, StreamId, frame::Frame, varint};
+use p2claw_session::{
+    Config, ErrorCode, LaneId, MessageKind, Role, Session, StreamId, frame::Frame, varint,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -153,6 +155,7 @@ fn describe(frame: &Frame) -> (String, String, Value) {
                 "target": head.target,
                 "fields": fields(&head.fields),
                 "end": head.end,
+                "protocol": head.protocol,
             });
             of("REQUEST", stream, content)
         }
@@ -166,6 +169,24 @@ fn describe(frame: &Frame) -> (String, String, Value) {
         }
         Frame::Data { stream, data } => of("DATA", stream, hex(data)),
         Frame::DataEnd { stream, data } => of("DATA_END", stream, hex(data)),
+        Frame::Message {
+            stream,
+            kind,
+            last,
+            data,
+        } => {
+            let name = match (kind, last) {
+                (MessageKind::Text, true) => "WS_TEXT",
+                (MessageKind::Text, false) => "WS_TEXT_PART",
+                (MessageKind::Binary, true) => "WS_BINARY",
+                (MessageKind::Binary, false) => "WS_BINARY_PART",
+            };
+            of(name, stream, hex(data))
+        }
+        Frame::Close { stream, close } => {
+            let content = json!({"code": close.code, "reason": close.reason});
+            of("WS_CLOSE", stream, content)
+        }
         Frame::Trailers { stream, trailers } => of(
             "TRAILERS",
             stream,

@@ -154,10 +154,7 @@ fn fields(list: &[(&str, &str)]) -> Fields {
 }
 
 impl World {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the start of the trace's own clock: only differences count"
-    )]
+    // The start of the trace's own clock: only differences count.
     pub(crate) fn new() -> Self {
         let base = Instant::now();
         let key = IdentityKey::from_seed([0x0a; 32]);

@@ -25,16 +25,17 @@ const HOP_BY_HOP: [&str; 8] = [
 
 /// What the agent knows of a visit, for the fields that it writes.
 #[derive(Debug, Clone)]
-pub(crate) struct VisitFacts {
+pub struct VisitFacts {
     /// Host and port that the visitor sees: `recipes-honeyed-marble-4155.example.net`.
-    pub(crate) public_authority: String,
+    pub public_authority: String,
     /// `http` or `https`, as the visitor sees it.
-    pub(crate) public_scheme: String,
+    pub public_scheme: String,
     /// Session id, hex.
-    pub(crate) session: String,
+    pub session: String,
     /// [`p2claw_session::Config::encodings`] of the visitor.
-    pub(crate) encodings: u64,
-    pub(crate) path: Option<Path>,
+    pub encodings: u64,
+    /// Where the visitor's packets come from, as far as it is known.
+    pub path: Option<Path>,
 }
 
 impl VisitFacts {
@@ -44,7 +45,7 @@ impl VisitFacts {
 }
 
 /// The fields that the upstream gets (`HTP-020`..`HTP-026`).
-pub(crate) fn for_upstream(
+pub fn for_upstream(
     fields: &Fields,
     upstream: &Upstream,
     preserve_host: bool,
@@ -129,7 +130,16 @@ fn is_ours_to_write(name: &str) -> bool {
         || name.starts_with("x-p2claw-")
 }
 
-/// Leaves the encodings that the visitor's side can decode (BROWSER.md, HTTP 20).
+/// Whether a coding with these parameters has a weight above 0, in however many digits
+/// (RFC 9110 section 12.4.2).
+fn is_wanted(parameters: &str) -> bool {
+    let weight = parameters
+        .split(';')
+        .find_map(|one| one.trim().strip_prefix("q="));
+    weight.is_none_or(|weight| weight.contains(|digit| matches!(digit, '1'..='9')))
+}
+
+/// Leaves the encodings that the visitor's side can decode (`HTP-023`).
 fn limit_encodings(headers: &mut HeaderMap, decodable: u64) {
     let asked: Option<Vec<String>> = headers.contains_key(header::ACCEPT_ENCODING).then(|| {
         headers
@@ -149,7 +159,7 @@ fn limit_encodings(headers: &mut HeaderMap, decodable: u64) {
             asked.as_ref().is_none_or(|asked| {
                 asked.iter().any(|asked| {
                     let (name, parameters) = asked.split_once(';').unwrap_or((asked, ""));
-                    name.trim() == *coding && parameters.trim() != "q=0"
+                    name.trim() == *coding && is_wanted(parameters)
                 })
             })
         })
@@ -164,7 +174,7 @@ fn limit_encodings(headers: &mut HeaderMap, decodable: u64) {
 }
 
 /// The fields that the visitor gets (`HTP-030`..`HTP-033`).
-pub(crate) fn for_visitor(headers: &HeaderMap, upstream: &Upstream) -> Fields {
+pub fn for_visitor(headers: &HeaderMap, upstream: &Upstream) -> Fields {
     let named_by_connection: Vec<String> = headers
         .get_all(header::CONNECTION)
         .iter()

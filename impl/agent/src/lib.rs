@@ -19,7 +19,7 @@ pub mod api;
 mod clock;
 pub mod connection;
 pub mod cookie;
-mod fields;
+pub mod fields;
 mod link;
 pub mod memory;
 mod pages;

@@ -268,3 +268,6 @@ fn candidate_event(candidate: IceCandidate) -> Kind {
         sdp_mid: candidate.sdp_mid().to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,6 +191,13 @@ impl Endpoint {
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
+        let answer = answer.to_sdp_string();
+        // str0m agrees to an offer of nothing, too, and its answer then has no certificate.
+        if !has_data_channels(&answer) {
+            return Err(TransportError::BadDescription(
+                "it offers no data channels".to_owned(),
+            ));
+        }
         let lanes: Vec<ChannelId> = (0..self.lanes)
             .map(|lane| {
                 rtc.direct_api()
@@ -199,7 +206,7 @@ impl Endpoint {
             .collect();
         let peer = Str0mPeer::new(rtc, Arc::clone(&self.shared), lanes, None);
         Ok(Accepted {
-            answer: answer.to_sdp_string(),
+            answer,
             peer: Box::new(peer),
         })
     }
@@ -238,6 +245,14 @@ impl PeerTransport for Endpoint {
             .map(|socket| socket.local())
             .collect()
     }
+}
+
+/// Whether a description has a section for data channels that is not refused (RFC 8841 section 5).
+fn has_data_channels(description: &str) -> bool {
+    description
+        .lines()
+        .filter_map(|line| line.strip_prefix("m=application "))
+        .any(|section| !section.starts_with("0 "))
 }
 
 fn is_link_local(ip: IpAddr) -> bool {

@@ -204,8 +204,10 @@ impl Str0mPeer {
             }
             Event::ChannelData(data) => {
                 if let Some(lane) = self.lane_of(data.id) {
+                    // Text is no frame, and neither is an empty message: one error for both (RTC-005).
+                    let frame = if data.binary { data.data } else { Vec::new() };
                     self.events
-                        .push_back(PeerEvent::Message(lane, Bytes::from(data.data)));
+                        .push_back(PeerEvent::Message(lane, Bytes::from(frame)));
                 }
             }
             // Lanes never close one by one (`SES`): the other end is going.

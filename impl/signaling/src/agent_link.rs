@@ -493,9 +493,10 @@ impl AgentLink {
                 self.events.push_back(AgentEvent::VisitOffer(offer));
                 Ok(())
             }
+            // SIG-004: the session id says what it answers.
             Err((code, reason)) => self
                 .outbox
-                .send(seq, visit_end(session_id, code, &reason))
+                .send(0, visit_end(session_id, code, &reason))
                 .map(|_| ())
                 .map_err(|_| LinkError::Backlog),
         }

@@ -78,10 +78,11 @@ impl Description {
                 if candidates.len() == MAX_CANDIDATES {
                     return Err(SdpError::TooManyCandidates);
                 }
-                if line.len() > MAX_CANDIDATE {
+                let candidate = format!("candidate:{value}");
+                if candidate.len() > MAX_CANDIDATE {
                     return Err(SdpError::LongCandidate(number));
                 }
-                candidates.push(format!("candidate:{value}"));
+                candidates.push(candidate);
             } else if name.eq_ignore_ascii_case("end-of-candidates") {
                 end_of_candidates = true;
             }

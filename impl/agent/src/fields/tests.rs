@@ -177,3 +177,16 @@ fn a_location_at_the_upstream_becomes_a_path() {
         );
     }
 }
+
+/// HTP-003: pieces of `cookie` are joined in their order; what is empty leaves no field.
+#[test]
+fn the_upstream_gets_one_cookie_field() {
+    let headers = sent(
+        &[("cookie", "a=1; b=2"), ("x", "y"), ("cookie", "c=3")],
+        false,
+    );
+    let cookies: Vec<_> = headers.get_all("cookie").iter().collect();
+    assert_eq!(cookies, ["a=1; b=2; c=3"]);
+    assert_eq!(headers["x"], "y");
+    assert!(!sent(&[("cookie", "")], false).contains_key("cookie"));
+}

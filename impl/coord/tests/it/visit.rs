@@ -166,7 +166,7 @@ async fn sig_027_the_edge_names_the_host() {
     service.stop().await;
 }
 
-/// SIG-020, VER-011: bodies that cannot be used.
+/// SIG-020, VER-011, SIG-040: bodies that cannot be used.
 #[tokio::test]
 async fn sig_020_bad_requests() {
     let service = Service::start().await;

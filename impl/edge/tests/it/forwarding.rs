@@ -82,7 +82,7 @@ async fn edg_006_nothing_waits_for_the_next_part() {
     edge.stop().await;
 }
 
-/// SIG-028: a visitor that goes away is gone for coord too.
+/// SIG-028, EDG-024: a visitor that goes away is gone for coord too.
 #[tokio::test]
 async fn sig_028_a_vanished_visitor_is_noticed() {
     let mut coord = FakeCoord::start().await;

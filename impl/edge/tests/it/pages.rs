@@ -1,9 +1,12 @@
 //! What the edge answers by itself.
 
-use crate::edge::{APP, Edge};
+use crate::edge::{APP, Edge, PATIENCE};
 use data_encoding::HEXLOWER;
 use http::{Method, StatusCode};
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 const DOCUMENT: (&str, &str) = ("sec-fetch-dest", "document");
@@ -27,7 +30,7 @@ fn hash(contents: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(contents)[..6])
 }
 
-/// EDG-001, EDG-003: a navigation gets the shell, whatever app and path it names.
+/// EDG-001, EDG-003, EDG-022: a navigation gets the shell, whatever app and path it names.
 #[tokio::test]
 async fn edg_003_navigations_get_the_shell() {
     let edge = Edge::alone().await;
@@ -59,7 +62,7 @@ async fn edg_003_navigations_get_the_shell() {
     edge.stop().await;
 }
 
-/// EDG-003: a browser that has the shell is told so.
+/// EDG-003, EDG-023: a browser that has the shell is told so.
 #[tokio::test]
 async fn edg_003_entity_tags() {
     let edge = Edge::alone().await;
@@ -136,7 +139,7 @@ async fn edg_002_other_hosts() {
     edge.stop().await;
 }
 
-/// EDG-005: the files of the browser client, plain and packed.
+/// EDG-005, EDG-022, EDG-023: the files of the browser client, plain and packed, the same for all.
 #[tokio::test]
 async fn edg_005_files() {
     let edge = Edge::alone().await;
@@ -153,7 +156,12 @@ async fn edg_005_files() {
         let allowed = answer.field("service-worker-allowed");
         assert_eq!(allowed == "/", path == "sw.js", "{path}");
         assert_eq!(answer.field("content-encoding"), "");
+        let tag = answer.field("etag").to_owned();
+        let known = edge.get(APP, &target, &[("if-none-match", &tag)]).await;
+        assert_eq!(known.status, StatusCode::NOT_MODIFIED, "{path}");
         let plain = answer.bytes().await;
+        let elsewhere = edge.get("a-bob.p2claw.example", &target, &[DOCUMENT]).await;
+        assert_eq!(elsewhere.bytes().await, plain, "{path}");
         if immutable {
             assert!(path.contains(&hash(&plain)), "{path}");
         } else {
@@ -177,8 +185,8 @@ async fn edg_005_files() {
     edge.stop().await;
 }
 
-/// Paths of ours that do not exist are errors, also for a navigation, and coord's own are not
-/// reachable through the edge.
+/// EDG-005, EDG-021: paths of ours that do not exist are errors, also for a navigation, and coord's
+/// own are not reachable through the edge.
 #[tokio::test]
 async fn edg_005_other_paths_of_ours() {
     let edge = Edge::alone().await;
@@ -198,6 +206,68 @@ async fn edg_005_other_paths_of_ours() {
     let target = "/.well-known/p2claw/v1/sw.js";
     let answer = edge.ask(Method::POST, APP, target, &[], "x").await;
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    edge.stop().await;
+}
+
+/// EDG-020, EDG-023: every error of the edge's own has its name, and is kept by nobody.
+#[tokio::test]
+async fn edg_020_errors_have_names() {
+    let edge = Edge::alone().await;
+    let cases = [
+        (Method::GET, APP, "/", 503, "NOT_TUNNELLED"),
+        (
+            Method::GET,
+            "www-bob.p2claw.example",
+            "/",
+            404,
+            "NO_SUCH_ALIAS",
+        ),
+        (Method::GET, "a-bob.example", "/", 404, "ELSEWHERE"),
+        (
+            Method::GET,
+            APP,
+            "/.well-known/p2claw/v2/sw.js",
+            404,
+            "VERSION",
+        ),
+        (
+            Method::GET,
+            APP,
+            "/.well-known/p2claw/v1/x",
+            404,
+            "NOT_FOUND",
+        ),
+        (
+            Method::GET,
+            APP,
+            "/.well-known/p2claw/v1/agent",
+            404,
+            "NOT_FOUND",
+        ),
+        (
+            Method::POST,
+            APP,
+            "/.well-known/p2claw/v1/sw.js",
+            405,
+            "METHOD",
+        ),
+    ];
+    for (method, host, path, status, name) in cases {
+        let answer = edge.ask(method, host, path, &[], "").await;
+        assert_eq!(answer.status, status, "{host}{path}");
+        assert_eq!(answer.field("p2claw-error"), name, "{host}{path}");
+        assert_eq!(answer.field("cache-control"), "no-store");
+        assert_eq!(answer.field("x-content-type-options"), "nosniff");
+    }
+
+    // Only HTTP/1.0 allows a request without a host.
+    let mut stream = TcpStream::connect(edge.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer);
+    timeout(PATIENCE, read).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.0 400 "), "{answer}");
+    assert!(answer.contains("p2claw-error: NO_HOST\r\n"), "{answer}");
     edge.stop().await;
 }
 

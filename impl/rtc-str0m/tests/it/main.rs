@@ -5,6 +5,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod description;
 mod stranger;
 
 use std::time::Duration;
@@ -74,6 +75,7 @@ fn get(path: &str) -> Request {
         target: Target::parse(path).unwrap(),
         fields: Fields::new(),
         end: true,
+        protocol: None,
     }
 }
 

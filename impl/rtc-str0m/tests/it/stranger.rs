@@ -9,7 +9,7 @@ use p2claw_agent::{
 };
 use p2claw_proto::v1::SessionHello;
 use p2claw_rtc_str0m::Endpoint;
-use p2claw_session::{Config, ErrorCode, Role, frame::Frame};
+use p2claw_session::{Config, Role, StreamId, frame::Frame};
 use str0m::{
     Candidate, Event, Input, Output, Rtc, RtcConfig,
     change::SdpAnswer,
@@ -19,7 +19,7 @@ use str0m::{
 };
 use tokio::{
     net::UdpSocket,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{PATIENCE, drive, endpoint};
@@ -51,7 +51,7 @@ fn lane(number: u16) -> ChannelConfig {
 }
 
 impl Stranger {
-    /// Calls an agent with two lanes, and says nothing yet. `change` may spoil the offer.
+    /// Calls an agent with four lanes, and says nothing yet. `change` may spoil the offer.
     async fn call(version: DtlsVersion, change: impl FnOnce(String) -> String) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let local = socket.local_addr().unwrap();
@@ -61,7 +61,7 @@ impl Stranger {
             .build(Instant::now().into_std());
         rtc.add_local_candidate(Candidate::host(local, "udp").unwrap());
         let mut changes = rtc.sdp_api();
-        let lanes = (0..2)
+        let lanes = (0..4)
             .map(|number| changes.add_channel_with_config(lane(number)))
             .collect();
         let (offer, pending) = changes.apply().unwrap();
@@ -208,7 +208,6 @@ async fn channels_that_are_opened_in_band_are_ignored() {
     let other = stranger.rtc.direct_api().create_data_channel(config);
     stranger.until(|seen| *seen == Seen::Open(other)).await;
     // As a frame, this would be a session error.
-    stranger.send(other, true, b"");
     stranger.send(other, true, b"\x00");
     stranger.ping(2).await;
 }
@@ -230,22 +229,55 @@ async fn a_lane_that_closes_ends_the_session() {
     }
 }
 
-/// RTC-005: an empty message is no frame.
+/// SES-064, SES-023: a body that is not complete when the association ends does not look complete.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_that_are_no_frames_end_the_session() {
-    for (binary, message) in [(true, &b""[..]), (false, b""), (false, b"\x0a\x00\x08\x07")] {
-        let mut stranger = Stranger::call(DtlsVersion::Auto, |offer| offer).await;
-        stranger.greet().await;
-        let first = stranger.lanes[0];
-        stranger.send(first, binary, message);
-        let last = stranger
-            .until(|seen| matches!(seen, Seen::Frame(_, Frame::GoAway { .. } | Frame::Pong { .. })))
-            .await;
-        assert!(
-            matches!(last, Seen::Frame(_, Frame::GoAway { code, .. }) if code == ErrorCode::PROTOCOL),
-            "binary {binary}, {message:?}: {last:?}"
-        );
+async fn the_end_of_the_association_cuts_bodies_off() {
+    let mut stranger = Stranger::call(DtlsVersion::Auto, |offer| offer).await;
+    stranger.greet().await;
+    let first = stranger.lanes[0];
+    let stream = StreamId::new(1).unwrap();
+    let head = p2claw_proto::v1::Request {
+        method: "POST".to_owned(),
+        target: "/".to_owned(),
+        ..Default::default()
+    };
+    stranger.send(first, true, &Frame::Request { stream, head }.encode());
+    let data = Bytes::from_static(b"half");
+    stranger.send(first, true, &Frame::Data { stream, data }.encode());
+    stranger.ping(6).await;
+    let agent = stranger.agent.clone();
+    let mut incoming = timeout(PATIENCE, agent.accept()).await.unwrap().unwrap();
+    let half = timeout(PATIENCE, incoming.body.data()).await.unwrap();
+    assert_eq!(half.unwrap().unwrap(), "half");
+    stranger.rtc.close().unwrap();
+    tokio::select! {
+        rest = incoming.body.data() => assert!(rest.is_err(), "{rest:?}"),
+        _ = stranger.find(|_| false, Instant::now() + PATIENCE) => {
+            panic!("the body outlives its session");
+        }
     }
+    assert!(timeout(PATIENCE, agent.accept()).await.unwrap().is_none());
+}
+
+/// RTC-005: text is no frame, whatever it says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn text_ends_the_session() {
+    let mut stranger = Stranger::call(DtlsVersion::Auto, |offer| offer).await;
+    stranger.greet().await;
+    let first = stranger.lanes[0];
+    stranger.send(first, false, &Frame::Ping { token: 5 }.encode());
+    let last = stranger
+        .until(|seen| {
+            matches!(
+                seen,
+                Seen::Frame(_, Frame::GoAway { .. } | Frame::Pong { .. })
+            )
+        })
+        .await;
+    assert!(
+        matches!(last, Seen::Frame(_, Frame::GoAway { code, .. }) if code == p2claw_session::ErrorCode::PROTOCOL),
+        "{last:?}"
+    );
 }
 
 /// RTC-012: a visitor without a candidate that the agent can use is found by its own checks.
@@ -288,6 +320,9 @@ async fn another_certificate_never_gets_a_lane() {
     let heard = stranger
         .find(|seen| matches!(seen, Seen::Frame(..)), deadline)
         .await;
-    assert_eq!(heard, None, "the agent spoke to a certificate it never signed");
+    assert_eq!(
+        heard, None,
+        "the agent spoke to a certificate it never signed"
+    );
     assert!(stranger.agent.peer_settings().is_none());
 }

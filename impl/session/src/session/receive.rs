@@ -233,6 +233,14 @@ impl Session {
         let Place::Live = self.place(lane, id)? else {
             return Ok(());
         };
+        // A head out of place is wrong whatever it says (SES-020).
+        if !self
+            .streams
+            .get(&id)
+            .is_some_and(|stream| stream.recv.awaits_head())
+        {
+            return Err(session_fault(RecvFault::Unexpected, id));
+        }
         let end = head.end;
         let response = match Response::from_wire(head) {
             Ok(response) => response,
@@ -337,7 +345,13 @@ impl Session {
         match fields {
             Ok(fields) => self.on_data(lane, id, Bytes::new(), Some(Some(fields))),
             Err(error) => match self.place(lane, id)? {
-                Place::Live => self.bad_message(id, error.to_string(), true),
+                Place::Live => {
+                    let stream = self.streams.get(&id);
+                    match stream.is_some_and(|stream| stream.recv.awaits_body()) {
+                        true => self.bad_message(id, error.to_string(), true),
+                        false => Err(session_fault(RecvFault::Unexpected, id)),
+                    }
+                }
                 Place::Closed => Ok(()),
             },
         }

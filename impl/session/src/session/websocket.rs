@@ -14,7 +14,8 @@ impl Session {
     /// advancing `data`. `last` says that the message ends with it.
     ///
     /// Says whether all of it was taken; if not, [`Event::Writable`] follows, and the rest is due
-    /// before any other message. The bytes of a text have to be UTF-8 (WSK-012).
+    /// before any other message. The bytes of a text have to be UTF-8 (WSK-012). Once the peer has
+    /// closed, a message that has not begun is dropped (WSK-021).
     pub fn send_message(
         &mut self,
         id: StreamId,
@@ -24,6 +25,11 @@ impl Session {
     ) -> Result<bool, WriteError> {
         let limit = self.config.send_buffer;
         let stream = self.stream_to_write(id)?;
+        let begun = stream.send.message_has_begun()?;
+        if stream.recv.is_closed() && !begun {
+            data.clear();
+            return Ok(true);
+        }
         let taken = stream.send.send_message(kind, data, last, limit)?;
         stream.want_writable = !taken;
         self.schedule(id);
@@ -80,9 +86,12 @@ impl Session {
         let Place::Live = self.place(lane, id)? else {
             return self.spend(COST_FRAME, "frames of closed streams");
         };
+        let stream = self.streams.get(&id);
+        let fits = stream.is_some_and(|stream| stream.recv.awaits_close());
         match Close::from_wire(close) {
             Ok(close) => self.on_end(id, EndOfBody::Close(close)),
-            Err(error) => self.bad_message(id, error.to_string(), true),
+            Err(error) if fits => self.bad_message(id, error.to_string(), true),
+            Err(_) => Err(session_fault(RecvFault::Unexpected, id)),
         }
     }
 }

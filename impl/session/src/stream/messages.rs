@@ -47,6 +47,11 @@ pub(crate) enum MessagesEnd {
 }
 
 impl SendMessages {
+    /// Whether a part of a message was taken, but not its end.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.within.is_some()
+    }
+
     pub(crate) const fn is_closing(&self) -> bool {
         self.end.is_some()
     }

@@ -178,6 +178,26 @@ impl Receiver {
         )
     }
 
+    /// Whether a head fits the state; a half that was stopped is not judged (SES-020, SES-028).
+    pub(crate) const fn awaits_head(&self) -> bool {
+        matches!(self.half, RecvHalf::Head { .. } | RecvHalf::Stopped(_))
+    }
+
+    /// Whether the end of a body does.
+    pub(crate) const fn awaits_body(&self) -> bool {
+        matches!(self.half, RecvHalf::Body(_) | RecvHalf::Stopped(_))
+    }
+
+    /// Whether the end of a WebSocket does.
+    pub(crate) const fn awaits_close(&self) -> bool {
+        matches!(self.half, RecvHalf::Messages(_) | RecvHalf::Stopped(_))
+    }
+
+    /// Whether the peer has closed the WebSocket.
+    pub(crate) const fn is_closed(&self) -> bool {
+        matches!(self.half, RecvHalf::Closed(..))
+    }
+
     /// Bytes that wait for the application; those of messages with their charge (SES-040).
     pub(crate) const fn buffered(&self) -> usize {
         match &self.half {

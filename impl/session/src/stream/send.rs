@@ -259,6 +259,11 @@ impl Sender {
         }
     }
 
+    /// Whether a message has begun and not ended; an error when none can be sent.
+    pub(crate) fn message_has_begun(&mut self) -> Result<bool, WriteError> {
+        self.messages().map(|messages| messages.has_begun())
+    }
+
     /// Takes what fits of a message, advancing `data`; whether that was all of it.
     pub(crate) fn send_message(
         &mut self,

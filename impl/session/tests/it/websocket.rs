@@ -538,6 +538,27 @@ fn closes_that_cannot_travel_are_refused() {
     }
 }
 
+/// WSK-021: behind the peer's close no message begins, and one that has begun may end.
+#[test]
+fn nothing_begins_behind_the_close_of_the_peer() {
+    let mut peer = agent();
+    assert!(send(&mut peer.session, TEXT, b"be", false));
+    peer.take(0, &close_frame(1, 1000, "")).unwrap();
+    assert!(send(&mut peer.session, TEXT, b"gun", true));
+    assert!(send(&mut peer.session, TEXT, b"late", true));
+    peer.session
+        .close_websocket(id(1), close(1000, ""))
+        .unwrap();
+    assert_eq!(
+        peer.sent(0),
+        [
+            message(1, TEXT, b"be", false),
+            message(1, TEXT, b"gun", true),
+            close_frame(1, 1000, ""),
+        ]
+    );
+}
+
 /// WSK-022: what ends without a close is an error, behind what came before.
 #[test]
 fn a_reset_is_no_close() {

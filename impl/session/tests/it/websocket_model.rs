@@ -51,6 +51,8 @@ struct Half {
     got: Vec<(MessageKind, Vec<u8>)>,
     partial: Vec<u8>,
     ended: bool,
+    /// The close of this half has arrived.
+    closing_seen: bool,
 }
 
 struct World {
@@ -133,6 +135,7 @@ impl World {
                 }
                 let mut left = Bytes::from(whole.clone());
                 let count = parts.len();
+                let mut begun = false;
                 for (number, len) in parts.into_iter().enumerate() {
                     let last = number + 1 == count;
                     let len = if last {
@@ -141,14 +144,26 @@ impl World {
                         len.min(left.len())
                     };
                     let mut part = left.split_to(len);
-                    while !self
-                        .session(agent)
-                        .send_message(id, kind, &mut part, last)
-                        .unwrap()
-                    {
-                        if last {
-                            self.half(id, agent).rest = Some((kind, part, true));
+                    loop {
+                        // WSK-021: what has not begun when the peer's close is there is dropped.
+                        self.read(id, agent, usize::MAX);
+                        let dropped = self.half(id, !agent).closing_seen && !begun;
+                        let session = self.session(agent);
+                        let taken = session.send_message(id, kind, &mut part, last).unwrap();
+                        if dropped {
+                            assert!(taken && part.is_empty());
+                            return;
+                        }
+                        begun |= part.len() < len;
+                        if taken {
                             break;
+                        }
+                        if last {
+                            if begun {
+                                self.half(id, agent).rest = Some((kind, part, true));
+                                break;
+                            }
+                            return;
                         }
                         self.pair.run(Duration::from_millis(50));
                         self.read(id, !agent, usize::MAX);
@@ -216,6 +231,7 @@ impl World {
                     assert_eq!(closed, close(1000, "x"));
                     assert_eq!(half.got.len(), half.sent.len());
                     half.ended = true;
+                    half.closing_seen = true;
                 }
                 Err(ReadError::Reset { .. }) => {
                     assert!(half.cut);

@@ -1,0 +1,222 @@
+"""Makes the constants of the code from the registries, so that no number is written twice."""
+import json
+
+from .files import ROOT, generated
+from .registries import number
+
+HEADER = "Generated from spec/registries by `python3 scripts/spec-check --write`; do not edit."
+RUST = ROOT / "impl/session/src/registry.rs"
+TYPESCRIPT = ROOT / "impl/browser/src/codec/registry.ts"
+UNBOUNDED = 2**64 - 1
+FAULTS = {"self": "Own"}
+# Settings that the Rust engine keeps in another type than u64. Their bounds fit.
+RUST_TYPES = {"max_frame": "usize", "lanes": "u8"}
+
+
+def check(registries, writing):
+    generated(RUST, rust(registries), writing)
+    generated(TYPESCRIPT, typescript(registries), writing)
+
+
+def pascal(name, payload=None):
+    """WS_TEXT becomes WsText. The message of a frame knows better where words end: GOAWAY, GoAway."""
+    if payload and payload.lower() == name.replace("_", "").lower():
+        return payload
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def camel(name):
+    first, *others = name.split("_")
+    return first + "".join(part.capitalize() for part in others)
+
+
+def sentence(text):
+    return text[0].upper() + text[1:] + "."
+
+
+def grouped(value):
+    return f"{value:_}"
+
+
+def grease(registries):
+    row = next(row for row in registries["ranges"] if row["kind"] == "grease")
+    return number(row["first"]), number(row["step"])
+
+
+# --- Rust -----------------------------------------------------------------------------------
+
+def rust_list(head, items, indent):
+    """An array as rustfmt breaks it: on one line while that is at most 60 characters, else one item a line."""
+    one_line = ", ".join(items)
+    if len(one_line) + 2 <= 60 and len(indent + head + one_line) + 3 <= 100:
+        return f"{indent}{head}[{one_line}];"
+    return f"{indent}{head}[\n" + "".join(f"{indent}    {item},\n" for item in items) + f"{indent}];"
+
+
+def rust(registries):
+    first, step = grease(registries)
+    parts = [
+        f"//! The numbers of `spec/registries`, and their names.\n//!\n//! {HEADER}\n",
+        "use crate::error::{ErrorCode, Fault};\n",
+        f"/// The lowest number of grease; such numbers stand for nothing (VER-020).\npub const GREASE_FIRST: u64 = {first:#04x};\n",
+        f"/// The distance from one number of grease to the next.\npub const GREASE_STEP: u64 = {step:#04x};\n",
+        rust_frame_types(registries["frame-types"]),
+        rust_error_codes(registries["error-codes"]),
+        rust_settings(registries["settings"]),
+        rust_close_codes(registries["close-codes"]),
+    ]
+    return "\n".join(parts)
+
+
+def rust_frame_types(rows):
+    types = [(pascal(row["name"], row["payload"]), row["name"], row["type"], sentence(row["meaning"])) for row in rows]
+    lines = [
+        "/// A frame type of the registry `spec/registries/frame-types.csv`.",
+        "#[derive(Clone, Copy, Debug, PartialEq, Eq)]",
+        "pub enum FrameType {",
+        *(f"    /// {meaning}\n    {variant}," for variant, _, _, meaning in types),
+        "}",
+        "",
+        "impl FrameType {",
+        "    /// Every registered type, in the order of the registry.",
+        rust_list("pub const ALL: &'static [Self] = &", [f"Self::{variant}" for variant, *_ in types], "    "),
+        "",
+        "    /// The type with this number, `None` if it is not registered.",
+        "    pub const fn from_wire(value: u64) -> Option<Self> {",
+        "        match value {",
+        *(f"            {value} => Some(Self::{variant})," for variant, _, value, _ in types),
+        "            _ => None,",
+        "        }",
+        "    }",
+        "",
+        "    /// The number on the wire.",
+        "    pub const fn wire(self) -> u64 {",
+        "        match self {",
+        *(f"            Self::{variant} => {value}," for variant, _, value, _ in types),
+        "        }",
+        "    }",
+        "",
+        "    /// The name in the registry.",
+        "    pub const fn name(self) -> &'static str {",
+        "        match self {",
+        *(f"            Self::{variant} => \"{name}\"," for variant, name, _, _ in types),
+        "        }",
+        "    }",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def rust_error_codes(rows):
+    faults = {}
+    for row in rows:
+        faults.setdefault(FAULTS.get(row["fault"], row["fault"].capitalize()), []).append(row["name"])
+    lines = [
+        "impl ErrorCode {",
+        *(f"    /// {sentence(row['meaning'])}\n    pub const {row['name']}: Self = Self::new({row['code']});" for row in rows),
+        "",
+        "    /// Every registered code, in the order of the registry.",
+        rust_list("pub const REGISTERED: &'static [Self] = &", [f"Self::{row['name']}" for row in rows], "    "),
+        "",
+        "    /// The registry's name, `UNKNOWN` for a code that is not in it.",
+        "    pub const fn name(self) -> &'static str {",
+        "        match self {",
+        *(f"            Self::{row['name']} => \"{row['name']}\"," for row in rows),
+        "            _ => \"UNKNOWN\",",
+        "        }",
+        "    }",
+        "",
+        "    /// Whose fault it is, seen from the end that sent the code.",
+        "    pub const fn fault(self) -> Fault {",
+        "        match self {",
+        *(f"            Self::{row['name']} => Fault::{FAULTS.get(row['fault'], row['fault'].capitalize())}," for row in rows),
+        "            // An unknown code counts as INTERNAL (VER-015).",
+        "            _ => Fault::Own,",
+        "        }",
+        "    }",
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def rust_settings(rows):
+    def value(row, column):
+        return "u64::MAX" if number(row[column]) == UNBOUNDED else grouped(number(row[column]))
+
+    lines = ["/// Settings of a HELLO; registry `spec/registries/settings.csv`.", "pub mod setting {"]
+    for row in rows:
+        kind = RUST_TYPES.get(row["name"], "u64")
+        unit = f", in {row['unit']}" if row["unit"] != "bit mask" else ", a bit mask"
+        lines += [
+            "" if row is not rows[0] else None,
+            f"    /// {sentence(row['meaning'])}",
+            f"    pub mod {row['name']} {{",
+            "        /// The setting's number.",
+            f"        pub const ID: u64 = {row['id']};",
+            f"        /// What holds without the setting{unit}.",
+            f"        pub const DEFAULT: {kind} = {value(row, 'default')};",
+            "        /// The lowest value allowed.",
+            f"        pub const MIN: {kind} = {value(row, 'min')};",
+            "        /// The highest value allowed.",
+            f"        pub const MAX: {kind} = {value(row, 'max')};",
+            "    }",
+        ]
+    return "\n".join(line for line in [*lines, "}"] if line is not None) + "\n"
+
+
+def rust_close_codes(rows):
+    lines = [
+        "/// Close codes of a WebSocket; registry `spec/registries/close-codes.csv`.",
+        "pub mod close_code {",
+        *(f"    /// {sentence(row['meaning'])}\n    pub const {row['name']}: u16 = {row['code']};" for row in rows),
+        "",
+        "    /// The codes that are sent; the others only tell an application what happened (WSK-020).",
+        rust_list("pub const TRAVEL: &[u16] = &", [row["name"] for row in rows if row["travels"] == "yes"], "    "),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# --- TypeScript -----------------------------------------------------------------------------
+
+def typescript(registries):
+    first, step = grease(registries)
+
+    def enumeration(doc, name, rows, key):
+        entries = "".join(f"  /** {sentence(row['meaning'])} */\n  {row['name']}: {row[key]},\n" for row in rows)
+        return f"/** {doc} */\nexport const {name} = {{\n{entries}}} as const;\n"
+
+    def wrapped(words):
+        lines, line = [], ""
+        for word in words:
+            quoted = json.dumps(word) + ","
+            if len(line) + len(quoted) + 3 > 110:
+                lines.append(line)
+                line = ""
+            line += (" " if line else "") + quoted
+        return "".join(f"  {line}\n" for line in [*lines, line])
+
+    def value(row, column):
+        return "Infinity" if number(row[column]) == UNBOUNDED else grouped(number(row[column]))
+
+    settings = "".join(
+        f"  /** {sentence(row['meaning'])} */\n"
+        f"  {camel(row['name'])}: {{ id: {row['id']}, default: {value(row, 'default')}, min: {value(row, 'min')}, "
+        f"max: {value(row, 'max')} }},\n"
+        for row in registries["settings"])
+    codes = sorted(registries["signal-codes"], key=lambda row: number(row["code"]))
+    by_number = [""] * (number(codes[-1]["code"]) + 1)
+    for row in codes:
+        by_number[number(row["code"])] = row["name"]
+    travelling = ", ".join(row["code"] for row in registries["close-codes"] if row["travels"] == "yes")
+    return "\n".join([
+        f"/** The numbers of spec/registries, and their names. {HEADER} */\n",
+        enumeration("Frame types.", "FrameType", registries["frame-types"], "type"),
+        enumeration("Codes of RESET, STOP and GOAWAY.", "ErrorCode", registries["error-codes"], "code"),
+        f"/** Settings of a HELLO. A `max` of Infinity is that of the 64 bits on the wire. */\nexport const SETTINGS = {{\n{settings}}} as const;\n",
+        enumeration("Close codes of a WebSocket.", "CloseCode", registries["close-codes"], "code"),
+        f"/** The close codes that are sent; the others only tell an application what happened (WSK-020). */\nexport const TRAVELLING: readonly number[] = [{travelling}];\n",
+        f"/** Names of signal codes, by number. */\nexport const SIGNAL_CODES = [\n{wrapped(by_number)}] as const;\n",
+        f"/** Names that no app may have. */\nexport const RESERVED_NAMES = [\n{wrapped(row['name'] for row in registries['reserved-names'])}] as const;\n",
+        f"/** Grease: the numbers `GREASE_FIRST + n * GREASE_STEP` stand for nothing (VER-020). */\nexport const GREASE_FIRST = {first:#04x};\nexport const GREASE_STEP = {step:#04x};\n",
+    ])
