@@ -76,6 +76,19 @@ export class Pair {
     return stream;
   }
 
+  /** Asks for a WebSocket; with `accept`, the agent opens it. */
+  connect(accept = true, protocols?: string): number {
+    const stream = this.session.connect("/chat", protocols === undefined ? [] : [field("sec-websocket-protocol", protocols)]);
+    this.run();
+    if (accept) this.respond(stream, 200);
+    return stream;
+  }
+
+  /** What was sent on a stream, without its head. */
+  framesOf(stream: number): [type: number, length: number][] {
+    return this.seen.filter((frame) => frame.stream === stream && frame.type !== FrameType.REQUEST).map(({ type, payload }) => [type, payload.length]);
+  }
+
   kinds(): string[] {
     return this.events.map(({ kind }) => kind);
   }

@@ -13,11 +13,14 @@ class FakePeer {
   iceConnectionState = "new";
   connectionState = "new";
   closed = false;
+  readonly channels: unknown[][] = [];
   oniceconnectionstatechange: (() => void) | undefined;
+  onicecandidate: ((event: { candidate: { candidate: string; sdpMid: string } | null }) => void) | undefined;
   constructor() {
     FakePeer.last = this;
   }
-  createDataChannel(): object {
+  createDataChannel(...channel: unknown[]): object {
+    this.channels.push(channel);
     return {};
   }
   createOffer(): Promise<{ type: string; sdp: string }> {
@@ -27,6 +30,9 @@ class FakePeer {
     return Promise.resolve();
   }
   setRemoteDescription(): Promise<void> {
+    return Promise.resolve();
+  }
+  addIceCandidate(): Promise<void> {
     return Promise.resolve();
   }
   close(): void {
@@ -76,6 +82,36 @@ async function answered(): Promise<{ connection: Connection; peer: FakePeer; fai
   return { connection, peer: FakePeer.last ?? new FakePeer(), failures, send: (bytes) => coord?.enqueue(bytes), answer, signal };
 }
 
+// RTC-002, RTC-003
+test("lanes are agreed on beforehand, with the numbers of the lanes", async () => {
+  const { connection, peer } = await answered();
+  assert.deepEqual(peer.channels, [0, 1, 2, 3].map((id) => ["p2claw", { negotiated: true, id, ordered: true }]));
+  connection.close();
+});
+
+// RTC-011
+test("the offer waits for no candidate, and those that come later follow it", async () => {
+  // Nothing has been gathered when the answer is here.
+  const { connection, peer } = await answered();
+  const updates: [string, string[]][] = [];
+  globalThis.fetch = (input, init) => {
+    const candidates: string[] = [];
+    pb.decode(init?.body as Uint8Array, (tag, _holder, reader) => {
+      if (tag === 1) pb.message(reader, (inner) => void (inner === 2 && candidates.push(pb.string(reader))), {});
+    }, {});
+    updates.push([String(input), candidates]);
+    return Promise.resolve(new Response(null, { status: 204 }));
+  };
+  const gathered = (candidate: string): void => peer.onicecandidate?.({ candidate: { candidate, sdpMid: "0" } });
+  gathered("candidate:1");
+  gathered("candidate:2");
+  await turns();
+  gathered("candidate:3");
+  await turns();
+  assert.deepEqual(updates, [["/.well-known/p2claw/v1/visits/0", ["candidate:1", "candidate:2"]], ["/.well-known/p2claw/v1/visits/0", ["candidate:3"]]]);
+  connection.close();
+});
+
 // SIG-018
 test("signaling out of order ends a visit, but no session", async () => {
   const early = await answered();
@@ -112,4 +148,33 @@ test("signaling ends when the session is open and ICE has chosen", async () => {
   second.connection.opened();
   assert.ok(second.signal.aborted);
   for (const { connection } of [first, second]) connection.close();
+});
+
+// SIG-013, SIG-018
+test("an agent that sends more candidates than it may, or bad ones, is refused; an end behind the answer is none", async () => {
+  const event = (tag: number, write: (writer: PbfWriter) => void): Uint8Array => {
+    const writer = new PbfWriter();
+    writer.writeMessage(tag, (_: null, inner) => write(inner), null);
+    const bytes = writer.finish();
+    return Uint8Array.from([bytes.length, ...bytes]);
+  };
+  const candidate = event(2, (inner) => inner.writeStringField(2, "candidate:1 1 udp 1 192.0.2.7 1 typ host"));
+  const many = await answered();
+  for (let i = 0; i < 128; i++) many.send(candidate);
+  await turns();
+  assert.deepEqual(many.failures, []);
+  many.send(candidate);
+  await turns();
+  assert.deepEqual(many.failures.map(({ code }) => code), ["MALFORMED"]);
+
+  const bad = await answered();
+  bad.send(event(2, (inner) => inner.writeStringField(2, "candidate:1\r\na=fingerprint:sha-256 00")));
+  await turns();
+  assert.deepEqual([bad.failures.map(({ code }) => code), bad.peer.closed], [["MALFORMED"], true]);
+
+  const ended = await answered();
+  ended.send(event(3, (inner) => inner.writeVarintField(2, 13)));
+  await turns();
+  assert.deepEqual([ended.failures, ended.peer.closed], [[], false], "the connection goes on");
+  ended.connection.close();
 });

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Jar } from "../src/cookie/jar.ts";
 import { parseCookieDate, parseSetCookie } from "../src/cookie/parse.ts";
+import type { CookieScope } from "../src/port/messages.ts";
+import { type Case, testVectors } from "./vector-file.ts";
 
 const now = Date.UTC(2026, 0, 1);
 const HOUR = 3_600_000;
 
+// BRO-042, BRO-043, BRO-047
 test("attributes", () => {
   assert.deepEqual(parseSetCookie("a = b=c ; Path=/x; HttpOnly; Secure; Max-Age=60; SameSite=Lax", now), {
     name: "a", value: "b=c", expires: now + 60_000, path: "/x", domain: undefined, secure: true, httpOnly: true, sameSite: "lax",
@@ -29,6 +32,7 @@ test("dates in the forms that servers write", () => {
   }
 });
 
+// BRO-044, BRO-045
 test("a jar keeps, orders, hides and forgets", () => {
   const jar = new Jar("app-acme.example");
   jar.set("a=1", "/x/y", now, false);
@@ -46,6 +50,7 @@ test("a jar keeps, orders, hides and forgets", () => {
   assert.equal(jar.get("/", now + 61_000, "all", false), "");
 });
 
+// BRO-042, BRO-043
 test("domains and prefixes", () => {
   const jar = new Jar("app-acme.example");
   const accepted = (line: string): boolean => jar.set(line, "/", now, false).length > 0;
@@ -72,6 +77,7 @@ test("two copies agree in the end, in whatever order changes come", () => {
   assert.equal(one.get("/", now + 1, "all", false), "a=2");
 });
 
+// BRO-047
 test("a jar is bounded; session cookies end", () => {
   const jar = new Jar("h");
   for (let i = 0; i < 200; i++) jar.set(`c${i}=1; path=/`, "/", now + i, false);
@@ -81,6 +87,7 @@ test("a jar is bounded; session cookies end", () => {
   assert.equal(jar.get("/", now + 25 * HOUR, "all", false), "");
 });
 
+// BRO-043, BRO-046
 test("SameSite holds a cookie back where another site sends a frame here", () => {
   const jar = new Jar("h");
   for (const line of ["s=1; SameSite=Strict", "l=1; SameSite=lax", "d=1", "u=1; SameSite=whatever", "n=1; SameSite=None; Secure"]) jar.set(line, "/", now, false);
@@ -101,4 +108,49 @@ test("a deleted cookie is remembered for a while, and then forgotten", () => {
   jar.set("b=1; path=/", "/", now + HOUR, false);
   jar.merge(old, now + HOUR);
   assert.equal(jar.get("/", now + HOUR, "all", false), "a=1; b=1", "nothing is left of it");
+});
+
+interface SetCookieInput {
+  line: string;
+  host: string;
+  request_path: string;
+  now_ms: number;
+  script: boolean;
+}
+interface JarStep {
+  at_ms: number;
+  set?: string;
+  path?: string;
+  get?: string;
+  script: boolean;
+  site?: string;
+  cookie?: string;
+}
+
+const SCOPES: Readonly<Record<string, CookieScope>> = { same: "all", "cross-safe": "cross-site-safe", "cross-unsafe": "cross-site-unsafe", omit: "none" };
+
+// BRO-011, BRO-042 to BRO-047
+testVectors("cookies", {
+  "set-cookie": ({ input, result, cookie }: Case<SetCookieInput>) => {
+    const [record] = new Jar(input.host).set(input.line, input.request_path, input.now_ms, input.script);
+    assert.equal(record !== undefined, result === "valid");
+    if (!record) return;
+    const over = (expires: number | null): number | null | "over" => (expires !== null && expires <= input.now_ms ? "over" : expires);
+    const { name, value, path, expires, httpOnly, sameSite } = record;
+    const wanted = cookie as { expires_ms: number | null };
+    assert.deepEqual(
+      { name, value, path, expires_ms: over(expires), http_only: httpOnly, same_site: sameSite ?? null },
+      { ...wanted, expires_ms: over(wanted.expires_ms) },
+    );
+  },
+  "cookie-date": ({ input, result, time_ms }: Case<string>) => {
+    assert.equal(parseCookieDate(input), result === "valid" ? time_ms : undefined);
+  },
+  jar: ({ input }: Case<{ host: string; steps: JarStep[] }>) => {
+    const one = new Jar(input.host);
+    for (const { at_ms, set, path, get, script, site, cookie } of input.steps) {
+      if (set !== undefined) one.set(set, path ?? "/", at_ms, script);
+      else assert.equal(one.get(get ?? "/", at_ms, SCOPES[site ?? ""] ?? assert.fail(`site ${site}`), script), cookie);
+    }
+  },
 });

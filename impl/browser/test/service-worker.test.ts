@@ -29,6 +29,7 @@ test("a plain fetch", () => {
   });
 });
 
+// BRO-041
 test("what the browser says is kept, what is not for the app is dropped", () => {
   const fields = fieldsOf({ headers: [["Accept", "image/png"], ["Accept-Language", "fr"], ["User-Agent", "Own"], ["Host", "x"], ["Connection", "close"], ["Cookie", "a=b"], ["TE", "gzip"], ["Upgrade", "h2c"], ["Sec-Fetch-Site", "cross-site"]] });
   assert.equal(fields["accept"], "image/png");
@@ -72,6 +73,7 @@ test("a frame that another site sends here says so", () => {
   assert.equal(siteOf({ method: "POST", referrer: "" }), "same-origin", "parts of a page");
 });
 
+// BRO-045, BRO-046
 test("cookies go as far as SameSite lets them", () => {
   const [get, post] = [{ method: "GET", credentials: "include" }, { method: "POST", credentials: "same-origin" }];
   assert.equal(cookieScope(get, "same-origin"), "all");
@@ -114,7 +116,7 @@ test("targets are in origin-form", () => {
   assert.equal(requestTarget("https://a.example//b"), "//b");
 });
 
-// BRO-012
+// BRO-012, BRO-052
 test("policies", () => {
   const cases: [string, string][] = [
     ["default-src 'self'", "default-src 'self'; script-src 'self' 'sha256-H'"],
@@ -155,6 +157,7 @@ function inject(document: Uint8Array, cuts: number[]): string {
   return Buffer.concat(out).toString("latin1");
 }
 
+// BRO-050
 test("the shim goes behind <head>, wherever the document is cut", () => {
   const cases: [string, string][] = [
     ["<!doctype html><html><head><title>x</title></head>", "<!doctype html><html><head>^<title>x</title></head>"],

@@ -247,13 +247,42 @@ test("lanes: none but the first before HELLO, then the quietest; a stream stays 
   assert.equal(pair.closed()?.code, ErrorCode.PROTOCOL);
 });
 
-test("unknown frames are skipped, up to a budget", () => {
+test("frames that bring nothing are skipped, up to a budget that time and bytes fill again (SES-004, SES-090, SES-094)", () => {
+  const kinds: [string, (pair: Pair, stream: number) => void, number][] = [
+    ["unknown frames", (pair) => pair.send(0x1f * 99 + 0x21, 5, text("grease")), 1],
+    ["PING", (pair) => pair.send(F.PING, 0, msg.encodePing({ token: 7 })), 1],
+    ["CREDIT", (pair, stream) => pair.send(F.CREDIT, stream, msg.encodeCredit({ maxBytes: 9 })), 1],
+    ["CREDIT of the session", (pair) => pair.send(F.CREDIT, 0, msg.encodeCredit({ maxBytes: 9 })), 1],
+    ["frames of closed streams", (pair) => pair.respond(1, 200), 1],
+    ["STOP", (pair) => pair.send(F.STOP, 1, msg.encodeStop({ code: 0 })), 2],
+  ];
+  for (const [name, act, cost] of kinds) {
+    const pair = new Pair();
+    pair.hello();
+    pair.respond(pair.get(), 204, [], true);
+    const stream = pair.get();
+    const last = (): void => {
+      for (let count = 0; count < 1_000; count += cost) act(pair, stream);
+      assert.equal(pair.closed(), undefined, `${name}: an honest peer`);
+      for (let count = 0; count <= 1_100 && !pair.closed(); count += cost) act(pair, stream);
+    };
+    last();
+    assert.equal(pair.closed()?.code, ErrorCode.EXCESSIVE_LOAD, name);
+  }
   const pair = new Pair();
   pair.hello();
-  for (let i = 0; i < 1_000; i++) pair.send(0x1f * i + 0x21, i % 7, text("grease"));
-  assert.equal(pair.closed(), undefined);
-  pair.send(0x40, 0);
-  assert.equal(pair.closed()?.code, ErrorCode.EXCESSIVE_LOAD);
+  for (let second = 0; second < 60; second++) {
+    pair.now += 1_000;
+    for (let i = 0; i < 100; i++) pair.send(0x40, 0);
+  }
+  const stream = pair.get();
+  pair.respond(stream, 200);
+  for (let i = 0; i < 3_000; i++) {
+    pair.send(F.DATA, stream, new Uint8Array(1_024));
+    pair.session.consume(stream, 1_024);
+    pair.send(F.CREDIT, 0, msg.encodeCredit({ maxBytes: 9 }));
+  }
+  assert.equal(pair.closed(), undefined, "a peer that keeps to the numbers");
 });
 
 test("what breaks the protocol", () => {

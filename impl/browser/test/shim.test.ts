@@ -2,17 +2,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { installAborts } from "../src/shim/aborts.ts";
-import { installWebSocket } from "../src/shim/websocket.ts";
 
 const ORIGIN = "https://app.example";
-
-class NativeWebSocket {
-  readonly url: string;
-  constructor(url: string | URL) {
-    if (!URL.canParse(url)) throw new DOMException("bad address", "SyntaxError");
-    this.url = String(url);
-  }
-}
 
 interface Sent {
   url: string;
@@ -32,11 +23,9 @@ function install(): { sent: Sent[]; posted: { type: string; token: string }[]; a
       sent.push({ url, init: undefined });
     }
   }
-  const window = { fetch, origin: ORIGIN, WebSocket: NativeWebSocket };
+  const window = { fetch, origin: ORIGIN };
   Object.assign(globalThis, { window, document: { baseURI: `${ORIGIN}/dir/` }, location: new URL(ORIGIN), XMLHttpRequest });
-  globalThis.CloseEvent ??= class extends Event {} as unknown as typeof CloseEvent;
   installAborts({ controller: { postMessage: (message: { type: string; token: string }) => posted.push(message) } } as unknown as ServiceWorkerContainer);
-  installWebSocket();
   return { sent, posted, answer: () => answer() };
 }
 
@@ -79,29 +68,4 @@ test("an aborted XMLHttpRequest names its token, too", () => {
   assert.deepEqual(posted.map(({ token }) => `${ORIGIN}/b#p2claw-${token}`), [sent[1]?.url]);
   request.open("GET", "/sync", false);
   assert.equal(sent[2]?.url, "/sync");
-});
-
-test("a WebSocket to the app fails as one without a server, with its handlers in their places", async () => {
-  install();
-  const heard: string[] = [];
-  const socket = new window.WebSocket("/live");
-  assert.equal(socket.url, "wss://app.example/live");
-  const note = (name: string) => function (this: WebSocket, event: Event): void {
-    heard.push(`${name} ${event.type} ${event.target === socket && this === socket}`);
-  };
-  socket.onerror = note("old");
-  socket.addEventListener("error", note("listener"));
-  socket.onerror = note("handler");
-  socket.onclose = note("handler");
-  await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.deepEqual(heard, ["handler error true", "listener error true", "handler close true"]);
-  assert.equal(socket.readyState, 3);
-  assert.equal(typeof socket.onclose, "function");
-  assert.equal(socket.onmessage, null);
-});
-
-test("what is wrong with an address, and other hosts, are the browser's affair", () => {
-  install();
-  assert.throws(() => new window.WebSocket("https://"), (error: unknown) => error instanceof DOMException && error.name === "SyntaxError");
-  assert.equal(new window.WebSocket("wss://other.example/").url, "wss://other.example/");
 });

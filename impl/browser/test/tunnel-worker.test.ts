@@ -1,93 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { FrameType as F, decodeFrame, encodeFrame } from "../src/codec/frame.ts";
+import { FrameType as F } from "../src/codec/frame.ts";
 import * as msg from "../src/codec/session-messages.ts";
-import type { SharedJar } from "../src/cookie/shared-jar.ts";
-import type { FromTunnel, Patience, ToTunnel } from "../src/port/messages.ts";
-import { Link } from "../src/worker/link.ts";
-import { PortServer } from "../src/worker/port-server.ts";
-import { WaitingRoom } from "../src/worker/waiting-room.ts";
-import { type Seen, text } from "./agent-peer.ts";
-
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
-/** A data channel whose other end is the test. */
-class FakeChannel {
-  readyState = "open";
-  bufferedAmount = 0;
-  binaryType = "";
-  bufferedAmountLowThreshold = 0;
-  onmessage: ((event: { data: ArrayBuffer }) => void) | undefined;
-  readonly sent: Seen[] = [];
-
-  send(message: Uint8Array): void {
-    const frame = decodeFrame(message);
-    if (frame) this.sent.push({ lane: 0, ...frame });
-  }
-
-  close(): void {
-    this.readyState = "closed";
-  }
-
-  deliver(type: number, stream: number, payload: Uint8Array = new Uint8Array()): void {
-    this.onmessage?.({ data: encodeFrame(type, stream, payload).buffer });
-  }
-
-  count(type: number): number {
-    return this.sent.filter((frame) => frame.type === type).length;
-  }
-}
-
-const links: Link[] = [];
-test.after(() => {
-  for (const link of links) link.close("CLOSED", "the test is over");
-});
-
-/** A tunnel worker without its browser: room, one port, and a link when the test makes one. */
-class Bench {
-  readonly room = new WaitingRoom();
-  readonly posted: FromTunnel[] = [];
-  readonly port = { postMessage: (message: FromTunnel) => void this.posted.push(message), addEventListener: () => undefined, onmessage: undefined as ((event: { data: ToTunnel }) => void) | undefined };
-  #next = 1;
-
-  constructor() {
-    const jar = { loaded: Promise.resolve(), get: () => "", set: () => undefined } as unknown as SharedJar;
-    new PortServer(this.port as unknown as MessagePort, this.room, jar, () => undefined);
-  }
-
-  async connect(): Promise<{ channel: FakeChannel; link: Link }> {
-    const channel = new FakeChannel();
-    const link: Link = new Link([channel as unknown as RTCDataChannel], "test", {
-      onReady: () => this.room.use(link),
-      onOpen: () => undefined,
-      onDraining: () => undefined,
-      onClosed: () => this.room.use(undefined),
-      onRoom: () => this.room.admit(),
-    });
-    links.push(link);
-    await turn();
-    channel.deliver(F.HELLO, 0, msg.encodeSessionHello({ versions: [1], settings: [], software: "agent" }));
-    return { channel, link };
-  }
-
-  tell(message: ToTunnel): void {
-    this.port.onmessage?.({ data: message });
-  }
-
-  async request(method: string, body: boolean, patience: Patience = "first"): Promise<number> {
-    const id = this.#next++;
-    this.tell({ t: "request", id, method, target: "/", fields: [], body, cookies: "none", patience });
-    await turn();
-    return id;
-  }
-
-  /** What was posted about an exchange. */
-  heard(id: number): string[] {
-    return this.posted.filter((message) => "id" in message && message.id === id).map(({ t }) => t);
-  }
-}
-
-const streamOf = (id: number): number => 2 * id - 1;
+import type { Patience } from "../src/port/messages.ts";
+import { ErrorCode } from "../src/session/errors.ts";
+import { text } from "./agent-peer.ts";
+import { Bench, streamOf, turn } from "./tunnel-bench.ts";
 
 // SES-023, SES-025
 test("a response that ends before the request's body gives its stream back", async () => {
@@ -153,4 +71,38 @@ test("the last words go out although a lot is buffered", async () => {
   channel.bufferedAmount = 10_000_000;
   channel.deliver(F.HELLO, 0, text("again"));
   assert.equal(channel.sent.at(-1)?.type, F.GOAWAY);
+});
+
+// HTP-042, SES-038
+test("a request whose head fits no frame is answered here, with 431", async () => {
+  const bench = new Bench();
+  const { channel } = await bench.connect();
+  bench.tell({ t: "request", id: 1, method: "GET", target: "/", fields: [["x", "y".repeat(17_000)]], body: false, cookies: "none", patience: "first" });
+  bench.tell({ t: "credit", id: 1, max: 100_000 });
+  await turn();
+  const head = bench.posted.find((message) => message.t === "head");
+  assert.ok(head?.t === "head");
+  assert.equal(head.status, 431);
+  assert.ok(head.fields.some(([name, value]) => name === "p2claw-error" && value === "REQUEST_HEAD_TOO_LARGE"));
+  assert.deepEqual(bench.heard(1).slice(-2), ["chunk", "end"]);
+  assert.equal(channel.count(F.REQUEST), 0, "no part of it is sent");
+});
+
+// BRO-009, ERR-004
+test("only what was refused is asked for again, and nothing that has a body", async () => {
+  const bench = new Bench();
+  const { channel } = await bench.connect();
+  const waited = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300));
+  const reset = (code: number): void => channel.deliver(F.RESET, 2 * channel.count(F.REQUEST) - 1, msg.encodeReset({ code, reason: "" }));
+  const get = await bench.request("GET", false);
+  reset(ErrorCode.REFUSED);
+  await waited();
+  assert.equal(channel.count(F.REQUEST), 2, "it was not acted upon");
+  reset(ErrorCode.UPSTREAM_FAILED);
+  await waited();
+  assert.deepEqual([channel.count(F.REQUEST), bench.heard(get).at(-1)], [2, "fail"], "it may have been acted upon");
+  const post = await bench.request("POST", true);
+  reset(ErrorCode.REFUSED);
+  await waited();
+  assert.deepEqual([channel.count(F.REQUEST), bench.heard(post).at(-1)], [3, "fail"], "its body has gone by");
 });

@@ -117,6 +117,7 @@ scenario("a key that nothing is known of is taken at the first visit, and from t
 
 // IDN-020
 for (const storage of ["with storage", "without storage"]) {
+  // IDN-020, BRO-040, BRO-055
   scenario(`another key is refused when the connection is made again (${storage})`, async (scene) => {
     liar.lie = honest;
     const visitor = await scene.visitor();

@@ -70,7 +70,7 @@ scenario("a route is exposed, listed, visited, taken back and gone", async (scen
   assert.match(shell.reason, /app/i);
 });
 
-// HTP-011, NAM-004
+// HTP-011, NAM-004, SEC-012
 scenario("bad names and bad ports are refused in words", async () => {
   const { running } = pieces.it;
   for (const name of ["UPPER", "-a", "a-", "xn--abc", "www", "api", "a_b", "a".repeat(33), ""]) {

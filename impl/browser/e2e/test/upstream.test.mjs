@@ -278,7 +278,7 @@ scenario("a page that the upstream hangs up on says so", async (scene) => {
   assert.equal(await navigationStatus(error), 502);
 });
 
-// BRO-004
+// BRO-004, BRO-049
 scenario("an answer that cannot be shown is said so once, and not asked for again", async (scene) => {
   const began = upstream.requests.length;
   const before = endless.left;

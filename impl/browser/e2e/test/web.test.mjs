@@ -30,6 +30,17 @@ function app(request, response) {
         "content-security-policy": `default-src 'none'; script-src ${HASH}; frame-src 'self'; frame-ancestors 'none'`,
         "x-frame-options": "DENY",
       });
+    case "/busts":
+      // Nobody has clicked anything.
+      return html(`<script>
+        window.tried = [() => top.location.replace("/?away"), () => (top.location.href = "/?away")].map((attempt) => {
+          try {
+            return attempt();
+          } catch (error) {
+            return error.name;
+          }
+        });
+      </script>`);
     case "/inner":
       return html("inner", { "content-security-policy": "frame-ancestors https://nobody.example" });
     case "/digits": {
@@ -121,7 +132,7 @@ scenario("frames without an address share the cookies of their page", async (sce
   assert.deepEqual(await visitor.context.cookies(), []);
 });
 
-// BRO-012
+// BRO-012, BRO-052, BRO-054
 scenario("an app with a strict policy runs under it", async (scene) => {
   const visitor = await scene.visitor();
   const visit = await visitor.visit(`${demo.it.url}strict`);
@@ -154,7 +165,7 @@ scenario("ranges and conditional requests pass through", async (scene) => {
   assert.deepEqual(seen, { part: [206, "bytes 5-14/10000", "5678901234"], whole: [200, 10_000], same: [304, ""] });
 });
 
-// BRO-006
+// BRO-006, BRO-048
 scenario("a redirect to another site takes the whole tab there, and Back returns", async (scene) => {
   const visit = await scene.visit(demo.it.url);
   const app = await visit.app("#hello");
@@ -196,3 +207,27 @@ for (const policy of ["strict-origin-when-cross-origin", "no-referrer"]) {
     await visit.at("/transfer");
   });
 }
+
+// BRO-051
+scenario("the client's script leaves nothing behind in the app's documents", async (scene) => {
+  const app = await (await scene.visit(demo.it.url)).app("#hello");
+  const direct = await (await scene.visitor()).context.newPage();
+  await direct.goto(`http://127.0.0.1:${upstream.port}/`);
+  const look = (frame) => frame.evaluate(() => ({ html: document.documentElement.outerHTML, names: Object.getOwnPropertyNames(window) }));
+  const [seen, plain] = [await look(app), await look(direct)];
+  assert.equal(seen.html, plain.html);
+  assert.deepEqual(seen.names.filter((name) => !plain.names.includes(name)), [], "no new names");
+  assert.deepEqual(plain.names.filter((name) => !seen.names.includes(name)).sort(), ["CookieStore", "WebSocketStream", "cookieStore"].filter((name) => plain.names.includes(name) && !seen.names.includes(name)));
+});
+
+// BRO-053
+scenario("the app's frame is of its own origin, may do what a tab may, and cannot lead the tab away by itself", async (scene) => {
+  const visit = await scene.visit(new URL("/busts", demo.it.url).href);
+  const app = await visit.app("#hello");
+  const seen = await app.evaluate(() => {
+    localStorage.setItem("mine", "1");
+    return { tried: window.tried, origin: window.origin === location.origin, framed: top !== window, stored: localStorage.getItem("mine") };
+  });
+  assert.deepEqual(seen, { tried: ["SecurityError", "SecurityError"], origin: true, framed: true, stored: "1" });
+  await visit.at("/busts");
+});

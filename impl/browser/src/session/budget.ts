@@ -1,19 +1,31 @@
-/** Bounds what a peer can do cheaply: `burst` at once, then `perSecond`. */
+/** What a peer may make this end do without any use (SES-090, SES-094). */
+
+/** Twice what a peer may always do, for the two ends count at different times. */
+const BURST = 2_000;
+const PER_SECOND = 200;
+/** For so many body bytes, in either direction, one comes back. */
+const BYTES = 1_024;
+
+/** What frames count. */
+export const Cost = { FRAME: 1, STREAM: 2 } as const;
+
 export class Budget {
-  readonly #burst: number;
-  readonly #perSecond: number;
-  #left: number;
-  #at: number | undefined;
-  constructor(burst: number, perSecond: number) {
-    this.#burst = burst;
-    this.#perSecond = perSecond;
-    this.#left = burst;
-  }
-  /** Takes one; false where nothing is left. */
-  spend(now: number): boolean {
-    const seconds = (now - (this.#at ?? now)) / 1_000;
+  #left = BURST;
+  #at: number;
+
+  constructor(now: number) {
     this.#at = now;
-    this.#left = Math.min(this.#burst, this.#left + seconds * this.#perSecond) - 1;
+  }
+
+  /** Body bytes have gone either way. */
+  moved(bytes: number): void {
+    this.#left = Math.min(BURST, this.#left + bytes / BYTES);
+  }
+
+  /** Takes what a frame costs; false where too little is left. */
+  spend(now: number, cost: number): boolean {
+    this.#left = Math.min(BURST, this.#left + ((now - this.#at) / 1_000) * PER_SECOND) - cost;
+    this.#at = now;
     return this.#left >= 0;
   }
 }

@@ -28,6 +28,6 @@ export type SessionEvent =
   | { kind: "sent"; stream: number; bytes: number }
   /** The other end wants no more of the request's body or of messages. */
   | { kind: "stopped"; stream: number; code: number }
-  /** No more requests on this session. */
-  | { kind: "draining"; reason: string }
+  /** No more requests on this session; those above `lastStream` were not acted upon. */
+  | { kind: "draining"; lastStream: number; reason: string }
   | { kind: "closed"; code: number; reason: string; by: "self" | "peer" };

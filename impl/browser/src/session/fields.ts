@@ -31,6 +31,7 @@ export function fieldFault(fields: readonly Field[]): string | undefined {
   for (const { name, value } of fields) {
     if (!NAME.test(name)) return "a field name is no lower-case token";
     if (HOP_BY_HOP.has(name)) return `field ${name} is meant for one hop only`;
+    if (name === "te" && valueText(value) !== "trailers") return "te may only say trailers";
     for (const byte of value) if (byte === 0 || byte === 10 || byte === 13) return `field ${name} holds a control character`;
     const [first, last] = [value[0], value[value.length - 1]];
     if (first === 32 || first === 9 || last === 32 || last === 9) return `field ${name} has space around its value`;
@@ -47,8 +48,6 @@ export function requestFault(request: Request): string | undefined {
   const asterisk = request.target === "*" && request.method === "OPTIONS";
   if (!asterisk && !/^\/(?!\/)[\x21\x22\x24-\x7e]*$/.test(request.target)) return "the target is not in origin-form";
   if (request.fields.some(({ name }) => name === "host")) return "the agent knows the host";
-  const te = request.fields.find(({ name }) => name === "te");
-  if (te && valueText(te.value) !== "trailers") return "te may only say trailers";
   return fieldFault(request.fields);
 }
 

@@ -78,30 +78,51 @@ export class OutgoingBody {
   }
 }
 
+/** A message that waits to be sent, and may not be complete; `begun`: a part of it was sent. */
+interface Waiting {
+  text: boolean;
+  queue: ByteQueue;
+  complete: boolean;
+  begun: boolean;
+}
+
 /** The messages of a WebSocket. */
 export class OutgoingMessages {
-  #messages: { text: boolean; queue: ByteQueue; complete: boolean }[] = [];
-  #dropped = false;
+  #messages: Waiting[] = [];
+  /** No further message may begin. */
+  #finished = false;
   #close: WsClose | undefined;
 
-  /** Adds a message, or a part of one; the kind of a message is that of its first part. */
+  /** Adds a message, or a part of one, which has the kind of the parts before it. */
   push(text: boolean, bytes: Uint8Array, last: boolean): void {
-    if (this.#dropped) return;
     let message = this.#messages.at(-1);
-    if (!message || message.complete) this.#messages.push((message = { text, queue: new ByteQueue(), complete: false }));
+    if (!message || message.complete) {
+      if (this.#finished || (bytes.length === 0 && !last)) return;
+      this.#messages.push((message = { text, queue: new ByteQueue(), complete: false, begun: false }));
+    }
+    if (message.text !== text) throw new RangeError("a message has one kind");
     message.queue.push(bytes);
     message.complete = last;
   }
 
-  /** Ends the half behind what waits; cuts off a message that is not complete (WSK-014). */
+  /**
+   * Ends the half behind what waits; cuts off a message that is not complete (WSK-014), and any when the
+   * other end has closed: it may give no more credit.
+   */
   end(close: WsClose): void {
     this.#close = close;
+    if (this.#finished) this.#messages = [];
   }
 
-  /** No more messages are sent; a close may follow. */
+  /** The other end has closed: what has not begun is not sent any more (WSK-021). */
+  finish(): void {
+    this.#messages = this.#messages.filter(({ begun }) => begun);
+    this.#finished = true;
+  }
+
   drop(): void {
     this.#messages = [];
-    this.#dropped = true;
+    this.#finished = true;
   }
 
   next(stream: number, maxFrame: number, credit: number): OutgoingFrame | undefined {
@@ -115,6 +136,7 @@ export class OutgoingMessages {
       const type = text ? (last ? FrameType.WS_TEXT : FrameType.WS_TEXT_PART) : last ? FrameType.WS_BINARY : FrameType.WS_BINARY_PART;
       const frame = beginFrame(type, stream, bytes);
       queue.moveInto(frame, bytes);
+      message.begun = true;
       if (last) this.#messages.shift();
       return { message: frame, bytes, charge: bytes + MESSAGE_CHARGE, last: false };
     }

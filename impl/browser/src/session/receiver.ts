@@ -4,8 +4,9 @@ import * as msg from "../codec/session-messages.ts";
 import { ErrorCode, SessionError, protocolError } from "./errors.ts";
 import type { SessionEvent } from "./event.ts";
 import { contentLength, responseFault, trailersFault } from "./fields.ts";
+import { OutgoingMessages } from "./outgoing.ts";
 import type { Stream } from "./stream.ts";
-import { MESSAGE_CHARGE, acceptFault, closeFault } from "./websocket.ts";
+import { MESSAGE_CHARGE, acceptFault, chargeOf, closeFault } from "./websocket.ts";
 
 /** What a session does on behalf of its streams. */
 export interface Surroundings {
@@ -14,10 +15,13 @@ export interface Surroundings {
   discard(charge: number): void;
   /** Ends the sending half with RESET, unless it has ended. */
   resetSending(stream: Stream, code: number): void;
-  /** Gives the stream up, with RESET and STOP for what has not ended. */
-  cancel(stream: Stream, code: number): void;
+  /** The agent's half broke a rule: gives the stream up, with RESET and STOP for what has not ended. */
+  refuse(stream: Stream, code: number): void;
   forgetIfClosed(stream: Stream): void;
 }
+
+/** Frames that end a half, besides RESET and a RESPONSE that says so. */
+const ENDS: ReadonlySet<number> = new Set([FrameType.DATA_END, FrameType.TRAILERS, FrameType.WS_CLOSE]);
 
 export class Receiver {
   readonly #session: Surroundings;
@@ -28,6 +32,9 @@ export class Receiver {
 
   /** Takes a frame of the agent's half. */
   receive(stream: Stream, type: number, payload: Uint8Array): void {
+    const charge = chargeOf(type, payload.length);
+    if (!stream.receiveCredit.receive(charge)) throw new SessionError(ErrorCode.FLOW_CONTROL, "more bytes than the stream's credit");
+    if (stream.receiving === "discarding" && type !== FrameType.RESET) return this.#discard(stream, type, payload, charge);
     switch (type) {
       case FrameType.RESPONSE:
         return this.#onResponse(stream, msg.decodeResponse(payload));
@@ -51,6 +58,13 @@ export class Receiver {
     }
   }
 
+  /** What comes behind STOP is not judged (SES-028); its end counts. */
+  #discard(stream: Stream, type: number, payload: Uint8Array, charge: number): void {
+    if (charge > 0) this.#session.discard(charge);
+    const ends = type === FrameType.RESPONSE ? msg.decodeResponse(payload).end : ENDS.has(type);
+    if (ends) this.#close(stream);
+  }
+
   /** The agent gives its half up, or has refused the stream. */
   onReset(stream: Stream, { code, reason }: msg.Reset): void {
     if (stream.receiving === "closed") return;
@@ -63,11 +77,6 @@ export class Receiver {
 
   #onResponse(stream: Stream, response: msg.Response): void {
     const { status, fields, end } = response;
-    if (stream.receiving === "discarding") {
-      if (stream.carries === "unknown" && status >= 200) stream.carries = status === 200 ? "messages" : "body";
-      if (end) this.#close(stream);
-      return;
-    }
     if (stream.receiving !== "head") throw protocolError("a second response to one request");
     const fault = responseFault(response);
     if (fault !== undefined) return this.#refuse(stream, fault, end);
@@ -78,7 +87,6 @@ export class Receiver {
     const bodiless = stream.method === "HEAD" || status === 204 || status === 304;
     stream.contentLength = bodiless ? 0 : declared;
     stream.receiving = "body";
-    stream.carries = "body";
     // A WebSocket that is refused has no request half (WSK-005).
     if (stream.sending === "waiting") stream.sending = "closed";
     this.#session.tell({ kind: "response", stream: stream.id, status, fields });
@@ -89,34 +97,28 @@ export class Receiver {
     const fault = acceptFault(response, asked);
     if (fault !== undefined) return this.#refuse(stream, fault, response.end);
     stream.receiving = "messages";
-    stream.carries = "messages";
     if (stream.sending === "waiting") stream.sending = "open";
     this.#session.tell({ kind: "response", stream: stream.id, status: response.status, fields: response.fields });
   }
 
   #onData(stream: Stream, bytes: Uint8Array, end: boolean): void {
     if (bytes.length === 0 && !end) throw protocolError("DATA without a byte");
-    this.#count(stream, bytes.length);
-    if (stream.carries === "messages") throw protocolError("DATA on a WebSocket");
-    if (stream.receiving === "discarding") {
-      this.#session.discard(bytes.length);
-      if (end) this.#close(stream);
-      return;
-    }
-    if (stream.receiving !== "body") throw protocolError(stream.receiving === "head" ? "a body before its response" : "a body behind its end");
+    if (stream.receiving !== "body") throw outOfPlace(stream, "DATA");
     stream.received += bytes.length;
     if (stream.contentLength !== undefined && stream.received > stream.contentLength) {
       this.#session.discard(bytes.length);
       return this.#refuse(stream, "the body is longer than declared", end);
+    }
+    if (end && stream.contentLength !== undefined && stream.received < stream.contentLength) {
+      this.#session.discard(bytes.length);
+      return this.#refuse(stream, "the body is shorter than declared", true);
     }
     if (bytes.length > 0) this.#session.tell({ kind: "data", stream: stream.id, bytes });
     if (end) this.#end(stream, []);
   }
 
   #onTrailers(stream: Stream, { fields }: msg.Trailers): void {
-    if (stream.carries === "messages") throw protocolError("trailers on a WebSocket");
-    if (stream.receiving === "discarding") return this.#close(stream);
-    if (stream.receiving !== "body") throw protocolError("trailers out of place");
+    if (stream.receiving !== "body") throw outOfPlace(stream, "TRAILERS");
     const fault = trailersFault(fields);
     if (fault === undefined) this.#end(stream, fields);
     else this.#refuse(stream, fault, true);
@@ -125,11 +127,8 @@ export class Receiver {
   /** A message of a WebSocket, or a part of one (WSK-010, WSK-011). */
   #onMessage(stream: Stream, text: boolean, bytes: Uint8Array, last: boolean): void {
     if (bytes.length === 0 && !last) throw protocolError("a part of a message without a byte");
+    if (stream.receiving !== "messages") throw outOfPlace(stream, "a message");
     const charge = bytes.length + MESSAGE_CHARGE;
-    this.#count(stream, charge);
-    if (stream.carries === "body") throw protocolError("a message on a stream that is no WebSocket");
-    if (stream.receiving === "discarding") return this.#session.discard(charge);
-    if (stream.receiving !== "messages") throw protocolError(stream.receiving === "head" ? "a message before the WebSocket is open" : "a message behind the close");
     const data = stream.incoming.take(text, bytes, last);
     if (data !== undefined) return this.#session.tell({ kind: "message", stream: stream.id, data, last, charge });
     this.#session.discard(charge);
@@ -137,19 +136,12 @@ export class Receiver {
   }
 
   #onClose(stream: Stream, close: msg.WsClose): void {
-    if (stream.carries === "body") throw protocolError("a close on a stream that is no WebSocket");
-    if (stream.receiving === "discarding") return this.#close(stream);
-    if (stream.receiving !== "messages") throw protocolError("a close out of place");
+    if (stream.receiving !== "messages") throw outOfPlace(stream, "WS_CLOSE");
     const fault = closeFault(close);
     if (fault !== undefined) return this.#refuse(stream, fault, true);
-    // WSK-021
-    stream.outgoing.drop();
+    if (stream.outgoing instanceof OutgoingMessages) stream.outgoing.finish();
     this.#session.tell({ kind: "close", stream: stream.id, ...close });
     this.#close(stream);
-  }
-
-  #count(stream: Stream, charge: number): void {
-    if (!stream.receiveCredit.receive(charge)) throw new SessionError(ErrorCode.FLOW_CONTROL, "more bytes than the stream's credit");
   }
 
   #end(stream: Stream, trailers: msg.Field[]): void {
@@ -164,11 +156,16 @@ export class Receiver {
   #refuse(stream: Stream, reason: string, over: boolean): void {
     this.#session.tell({ kind: "failed", stream: stream.id, code: ErrorCode.BAD_MESSAGE, reason, retry: false });
     if (over) stream.receiving = "closed";
-    this.#session.cancel(stream, ErrorCode.BAD_MESSAGE);
+    this.#session.refuse(stream, ErrorCode.BAD_MESSAGE);
   }
 
   #close(stream: Stream): void {
     stream.receiving = "closed";
     this.#session.forgetIfClosed(stream);
   }
+}
+
+function outOfPlace(stream: Stream, what: string): SessionError {
+  const where = { head: "before its response", body: "in a body", messages: "on a WebSocket", discarding: "", closed: "behind the end" }[stream.receiving];
+  return protocolError(`${what} ${where}`);
 }

@@ -11,7 +11,7 @@
 import { type Frame, FrameType, decodeFrame, encodeFrame } from "../codec/frame.ts";
 import { MalformedMessage } from "../codec/protobuf.ts";
 import * as msg from "../codec/session-messages.ts";
-import { Budget } from "./budget.ts";
+import { Budget, Cost } from "./budget.ts";
 import { ReceiveCredit, SendCredit } from "./credit.ts";
 import { ErrorCode, RequestError, SessionError, protocolError } from "./errors.ts";
 import type { SessionEvent, SessionOptions } from "./event.ts";
@@ -46,16 +46,23 @@ export class Session {
   readonly #lanes: Lane[];
   readonly #streams = new Map<number, Stream>();
   #nextStream = 1;
+  /** Highest stream that the agent acts upon. */
+  #lastStream = Number.POSITIVE_INFINITY;
   readonly #sendCredit = new SendCredit(DEFAULT_SETTINGS.initialSessionCredit);
   readonly #receiveCredit: ReceiveCredit;
   readonly #events: SessionEvent[] = [];
-  readonly #unknown = new Budget(1_000, 100);
+  readonly #budget: Budget;
+  /** Of the message that came last. */
+  #now: number;
   readonly #liveness: Liveness;
   readonly #receiver = new Receiver({
     tell: (event) => this.#events.push(event),
     discard: (charge) => this.#consumeSession(charge),
     resetSending: (stream, code) => this.#resetSending(stream, code),
-    cancel: (stream, code) => this.cancel(stream.id, code),
+    refuse: (stream, code) => {
+      this.#spend(Cost.STREAM);
+      this.cancel(stream.id, code);
+    },
     forgetIfClosed: (stream) => this.#forgetIfClosed(stream),
   });
 
@@ -64,6 +71,8 @@ export class Session {
     this.#receiveCredit = new ReceiveCredit(options.settings.initialSessionCredit);
     this.#lanes = Array.from({ length: options.settings.lanes }, () => new Lane());
     this.#liveness = new Liveness(now);
+    this.#budget = new Budget(now);
+    this.#now = now;
     const settings = writeSettings(this.#own);
     if (options.grease !== undefined) settings.push({ id: greaseId(options.grease), value: options.grease });
     this.#control(0, FrameType.HELLO, 0, msg.encodeSessionHello({ versions: [VERSION], settings, software: options.software }));
@@ -138,7 +147,7 @@ export class Session {
     });
   }
 
-  /** Queues a message of a WebSocket, or a part of one, bounded as for `write`; the bytes of a text are UTF-8. */
+  /** Queues a message of a WebSocket, or a part of one, bounded as for `write`. The bytes of a text are UTF-8; parts keep their kind. */
   send(id: number, text: boolean, bytes: Uint8Array, last: boolean): void {
     this.#queue(id, OutgoingMessages, (messages) => messages.push(text, bytes, last));
   }
@@ -199,6 +208,7 @@ export class Session {
     if (control || this.#state === "closed") return control;
     const body = queue.nextBody(this.#maxFrame, this.#sendCredit);
     if (!body) return undefined;
+    this.#budget.moved(body.bytes);
     if (body.bytes > 0) this.#events.push({ kind: "sent", stream: body.stream.id, bytes: body.bytes });
     this.#forgetIfClosed(body.stream);
     return body.message;
@@ -215,8 +225,9 @@ export class Session {
   receive(lane: number, message: Uint8Array, now: number): void {
     if (this.#state === "closed") return;
     this.#liveness.heard(now);
+    this.#now = now;
     try {
-      this.#dispatch(lane, message, now);
+      this.#dispatch(lane, message);
     } catch (error) {
       if (error instanceof SessionError) this.close(error.code, error.message);
       else if (error instanceof MalformedMessage) this.close(ErrorCode.PROTOCOL, error.message);
@@ -224,12 +235,13 @@ export class Session {
     }
   }
 
-  #dispatch(lane: number, message: Uint8Array, now: number): void {
+  #dispatch(lane: number, message: Uint8Array): void {
     if (message.length > this.#maxFrame) throw new SessionError(ErrorCode.FRAME_SIZE, "a frame is too long");
     const frame = decodeFrame(message);
     if (!frame) throw protocolError("a message holds no frame");
     if (this.#state === "hello") {
-      if (lane !== 0 && !KNOWN_TYPES.has(frame.type)) return this.#skip(now);
+      if (lane >= this.#own.lanes) throw protocolError("a lane is used that was not offered");
+      if (lane !== 0 && !KNOWN_TYPES.has(frame.type)) return this.#spend(Cost.FRAME);
       if (lane !== 0 || frame.type !== FrameType.HELLO || frame.stream !== 0) throw protocolError("the first frame is no HELLO");
       this.#onHello(msg.decodeSessionHello(frame.payload));
       return;
@@ -240,40 +252,26 @@ export class Session {
       case FrameType.PONG:
       case FrameType.GOAWAY:
         if (lane !== 0 || frame.stream !== 0) throw protocolError("a frame of the session is out of place");
-        this.#onSessionFrame(frame);
-        return;
-      case FrameType.CREDIT:
-        if (frame.stream === 0) {
-          if (lane !== 0) throw protocolError("the session's credit came on another lane");
-          this.#sendCredit.raise(msg.decodeCredit(frame.payload).maxBytes);
-          return;
-        }
-        break;
-      case FrameType.RESPONSE:
-      case FrameType.DATA:
-      case FrameType.DATA_END:
-      case FrameType.TRAILERS:
-      case FrameType.RESET:
-      case FrameType.STOP:
-      case FrameType.WS_TEXT:
-      case FrameType.WS_BINARY:
-      case FrameType.WS_TEXT_PART:
-      case FrameType.WS_BINARY_PART:
-      case FrameType.WS_CLOSE:
-        break;
+        return this.#onSessionFrame(frame);
       case FrameType.HELLO:
         throw protocolError("a second HELLO");
       case FrameType.REQUEST:
         throw protocolError("the agent opens no streams in version 1");
-      default:
-        return this.#skip(now);
     }
-    this.#onStreamFrame(lane, frame);
+    if (!KNOWN_TYPES.has(frame.type)) this.#spend(Cost.FRAME);
+    else if (frame.type === FrameType.CREDIT && frame.stream === 0) this.#onSessionCredit(lane, frame.payload);
+    else this.#onStreamFrame(lane, frame);
   }
 
-  /** A frame of a type that means nothing here (SES-004). */
-  #skip(now: number): void {
-    if (!this.#unknown.spend(now)) throw new SessionError(ErrorCode.EXCESSIVE_LOAD, "too many frames of unknown types");
+  #onSessionCredit(lane: number, payload: Uint8Array): void {
+    if (lane !== 0) throw protocolError("the session's credit came on another lane");
+    this.#spend(Cost.FRAME);
+    this.#sendCredit.raise(msg.decodeCredit(payload).maxBytes);
+  }
+
+  /** Counts a frame that costs more than it brings (SES-090). */
+  #spend(cost: number): void {
+    if (!this.#budget.spend(this.#now, cost)) throw new SessionError(ErrorCode.EXCESSIVE_LOAD, "too many frames that bring nothing");
   }
 
   #onHello(hello: msg.SessionHello): void {
@@ -286,6 +284,7 @@ export class Session {
   }
 
   #onSessionFrame(frame: Frame): void {
+    this.#spend(frame.type === FrameType.GOAWAY ? Cost.STREAM : Cost.FRAME);
     if (frame.type === FrameType.PING) {
       // Sent back as it came: a token may have 64 bits (SES-061), which no number here holds.
       msg.decodePing(frame.payload);
@@ -299,10 +298,12 @@ export class Session {
         this.#end(goAway.code, goAway.reason, "peer");
         return;
       }
-      if (this.#state === "open") this.#events.push({ kind: "draining", reason: goAway.reason });
+      // A later one can only lower the number (SES-071).
+      this.#lastStream = Math.min(this.#lastStream, goAway.lastStream);
       this.#state = "draining";
+      this.#events.push({ kind: "draining", lastStream: this.#lastStream, reason: goAway.reason });
       for (const stream of [...this.#streams.values()]) {
-        if (stream.id > goAway.lastStream) this.#receiver.onReset(stream, { code: ErrorCode.REFUSED, reason: goAway.reason });
+        if (stream.id > this.#lastStream) this.#receiver.onReset(stream, { code: ErrorCode.REFUSED, reason: goAway.reason });
       }
     }
   }
@@ -312,7 +313,11 @@ export class Session {
     if (frame.stream % 2 === 0 || frame.stream >= this.#nextStream) throw protocolError("a frame for a stream that was never opened");
     const charge = chargeOf(type, payload.length);
     if (!this.#receiveCredit.receive(charge)) throw new SessionError(ErrorCode.FLOW_CONTROL, "more bytes than the session's credit");
+    this.#budget.moved(charge);
     const stream = this.#streams.get(frame.stream);
+    const givesUp = type === FrameType.RESET || type === FrameType.STOP;
+    if (givesUp) this.#spend(Cost.STREAM);
+    else if (type === FrameType.CREDIT || !stream) this.#spend(Cost.FRAME);
     if (!stream) return this.#consumeSession(charge);
     if (lane !== stream.lane) throw protocolError("a frame came on another lane than its stream's");
     if (type === FrameType.STOP) this.#onStop(stream, msg.decodeStop(payload).code);

@@ -4,7 +4,7 @@
  *   sending half:    open --finish--> ending --last frame--> closed
  *                    open/ending --cancel, STOP--> closed (RESET sent)
  *   receiving half:  head --RESPONSE--> body --DATA_END, TRAILERS, RESET--> closed
- *                    head/body --cancel--> discarding --end or RESET--> closed
+ *                    head/body/messages --cancel--> discarding --end or RESET--> closed
  *
  * A WebSocket takes this way:
  *
@@ -39,8 +39,6 @@ export class Stream {
   readonly subprotocols: readonly string[] | undefined;
   sending: "waiting" | "open" | "ending" | "closed";
   receiving: "head" | "body" | "messages" | "discarding" | "closed" = "head";
-  /** What the agent's half is made of; a CONNECT shows it by its response. */
-  carries: "body" | "messages" | "unknown";
   readonly sendCredit: SendCredit;
   readonly receiveCredit: ReceiveCredit;
   /** Declared by the response; compared with what came. */
@@ -55,7 +53,6 @@ export class Stream {
     this.method = method;
     this.subprotocols = subprotocols;
     this.sending = subprotocols ? "waiting" : hasBody ? "open" : "closed";
-    this.carries = subprotocols ? "unknown" : "body";
     this.outgoing = subprotocols ? new OutgoingMessages() : new OutgoingBody();
     this.sendCredit = new SendCredit(sendLimit);
     this.receiveCredit = new ReceiveCredit(window);

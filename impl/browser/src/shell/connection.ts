@@ -1,5 +1,5 @@
 /** One attempt at a session: visit, check of the agent's statement, peer connection. */
-import { type IceServer, type VisitAnswer, decodeIceServers } from "../codec/signaling-messages.ts";
+import { type Candidate, type IceServer, type VisitAnswer, decodeIceServers } from "../codec/signaling-messages.ts";
 import type { HostLabel } from "../identity/host-label.ts";
 import { type Refusal, checkAnswer } from "../identity/statement.ts";
 import { RESERVED_PATH } from "../port/paths.ts";
@@ -20,6 +20,10 @@ const SETTLE_MS = 2_000;
 /** A path that is gone for this long does not come back (RTC-015). */
 const DISCONNECTED_MS = 30_000;
 
+/** What an agent may send in one visit (SIG-013). */
+const MAX_CANDIDATES = 128;
+const MAX_CANDIDATE_BYTES = 1_024;
+
 export interface ConnectionEvents {
   /** The channels, at once: they can be transferred only before they open. */
   onChannels(channels: RTCDataChannel[]): void;
@@ -37,6 +41,8 @@ export class Connection {
   readonly #peer: RTCPeerConnection;
   readonly #nonce = crypto.getRandomValues(new Uint8Array(32));
   #answered = false;
+  /** Candidates of the agent's that have come. */
+  #candidates = 0;
   #state: "connecting" | "open" | "over" = "connecting";
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #lost: ReturnType<typeof setTimeout> | undefined;
@@ -88,9 +94,11 @@ export class Connection {
       if (event.kind === "answer") {
         await this.#onAnswer(sdp, event.answer, gathering);
       } else if (event.kind === "candidate") {
-        await this.#onCandidate({ candidate: event.candidate.candidate, sdpMid: event.candidate.sdpMid || "0" });
+        await this.#onCandidate(event.candidate);
       } else if (event.kind === "end") {
-        if (event.end.code !== 0) throw new VisitError(signalCodeName(event.end.code), event.end.reason);
+        // Behind the answer signaling has done its part, whatever the reason (SIG-018).
+        if (!this.#answered && event.end.code !== 0) throw new VisitError(signalCodeName(event.end.code), event.end.reason);
+        break;
       }
     }
     if (!this.#answered) throw new VisitError("COORD_UNREACHABLE", "signaling broke off before the answer");
@@ -135,9 +143,11 @@ export class Connection {
     return verdict.peerId;
   }
 
-  async #onCandidate(candidate: RTCIceCandidateInit): Promise<void> {
+  async #onCandidate({ candidate, sdpMid }: Candidate): Promise<void> {
+    this.#candidates += 1;
+    if (!isCandidate(candidate) || this.#candidates > MAX_CANDIDATES) throw new VisitError("MALFORMED", "a candidate that breaks the rules");
     // One that cannot be used is one path less.
-    await this.#peer.addIceCandidate(candidate).catch(() => undefined);
+    await this.#peer.addIceCandidate({ candidate, sdpMid: sdpMid || "0" }).catch(() => undefined);
   }
 
   #onState(): void {
@@ -168,6 +178,12 @@ export class Connection {
     this.close();
     this.#events.onFailed(error instanceof VisitError ? error : new VisitError("INTERNAL", error instanceof Error ? error.message : String(error)));
   }
+}
+
+/** One line, and no longer than it may be; "" says that there will be no more (SIG-013). */
+export function isCandidate(text: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  return text === "" || (/^candidate:[^\x00-\x1f\x7f-\x9f]*$/.test(text) && new TextEncoder().encode(text).length <= MAX_CANDIDATE_BYTES);
 }
 
 const KEY_LABELS: Readonly<Record<KnownKey["from"], string>> = {

@@ -2,7 +2,7 @@
  * Runs before anything else in every document of the app that came through the tunnel, and makes good
  * what a service worker cannot.
  */
-import type { ServiceWorkerToPage } from "../port/messages.ts";
+import { PORT_VERSION, type PageToServiceWorker, type ServiceWorkerToPage } from "../port/messages.ts";
 import { APP_FRAME, type ShellApi } from "../shell/api.ts";
 import { installAborts } from "./aborts.ts";
 import { installCookies } from "./cookies.ts";
@@ -45,19 +45,33 @@ function answerFor(shell: ShellApi, container: ServiceWorkerContainer): void {
   container.startMessages();
 }
 
+/** Hands a port to the tunnel worker, by the service worker where the shell is out of reach. */
+function serve(port: MessagePort): boolean {
+  if (shell) {
+    shell.serve?.(port);
+    return shell.serve !== undefined;
+  }
+  const message: PageToServiceWorker = { p2claw: PORT_VERSION, type: "socket" };
+  container?.controller?.postMessage(message, [port]);
+  return Boolean(container?.controller);
+}
+
 const source = document.currentScript?.textContent ?? "";
 document.currentScript?.remove();
 const container = findContainer();
 // An app that registers a service worker here would take the place of ours, and one that cleans up
 // old ones would remove it. To the app it looks like a browser without them.
 delete (Navigator.prototype as { serviceWorker?: unknown }).serviceWorker;
-installWebSocket();
-if (container) installAborts(container);
 const shell = findShell();
+installWebSocket(window, serve);
+if (container) installAborts(container);
 if (shell) {
   if (container) answerFor(shell, container);
   installCookies(shell, window);
-  installFrames(source, (inner) => installCookies(shell, inner));
+  installFrames(source, (inner) => {
+    installCookies(shell, inner);
+    installWebSocket(inner, serve);
+  });
   const leave = document.documentElement.dataset["p2clawLeave"];
   if (leave !== undefined) {
     if (isAppFrame()) shell.leave(leave, true);

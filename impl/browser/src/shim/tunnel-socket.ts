@@ -17,7 +17,7 @@ const CLOSED = 3;
 const PART = 65_536;
 /** Charge of messages that the tunnel worker hears of at a time, as taken. */
 const REPORT = 32_768;
-/** Longest message. A little more, and its text would be longer than a string can be. */
+/** Longest message, in bytes or characters. Not much above, it would be longer than a string can be. */
 const MAX_MESSAGE = 268_435_456;
 /** Longest reason of a close, in bytes of UTF-8. */
 const MAX_REASON = 123;
@@ -55,6 +55,8 @@ export class TunnelSocket {
   #taken = 0;
 
   #waiting: Waiting[] = [];
+  /** Said behind the messages that wait. */
+  #closing: Extract<ToSocket, { t: "close" }> | undefined;
   #reading = false;
   /** Bytes that the tunnel worker has and has not sent. */
   #underWay = 0;
@@ -68,7 +70,7 @@ export class TunnelSocket {
     this.#over = over;
     port.onmessage = (event: MessageEvent<FromSocket>) => this.#receive(event.data);
     // Where the browser tells that the tunnel worker is gone.
-    port.addEventListener("close", () => this.#finish(ABNORMAL, "", false));
+    port.addEventListener("close", () => this.#finish(ABNORMAL, "", false, this.readyState === CONNECTING ? "the tunnel is gone" : undefined));
     this.#post({ t: "open", target: url.pathname + url.search, protocols });
   }
 
@@ -96,23 +98,22 @@ export class TunnelSocket {
     if (code !== undefined && number !== 1000 && (number < 3000 || number > 4999)) {
       throw this.#exception(`The close code must be either 1000, or between 3000 and 4999. ${number} is neither.`, "InvalidAccessError");
     }
-    const text = reason === undefined ? "" : String(reason);
+    const text = reason === undefined ? "" : `${reason as string}`;
     const bytes = utf8.encode(text);
     if (bytes.length > MAX_REASON) throw this.#exception(`The close reason must not be greater than ${MAX_REASON} UTF-8 bytes.`, "SyntaxError");
     if (this.readyState >= CLOSING) return;
-    const wasOpen = this.readyState === OPEN;
+    if (this.readyState === CONNECTING) return this.fail("it was closed before it was open");
     this.readyState = CLOSING;
-    if (!wasOpen) {
-      this.#post({ t: "gone" });
-      setTimeout(() => this.#finish(ABNORMAL, "", false, "it was closed before it was open"), 0);
-      return;
-    }
     this.#closing = { t: "close", code: number || (text === "" ? 0 : 1000), reason: new TextDecoder().decode(bytes) };
     this.#pump();
   }
 
-  /** Said behind the messages that wait. */
-  #closing: Extract<ToSocket, { t: "close" }> | undefined;
+  /** Ends it before it is open; the page hears of that a little later. */
+  fail(reason: string): void {
+    this.readyState = CLOSING;
+    this.#post({ t: "gone" });
+    setTimeout(() => this.#finish(ABNORMAL, "", false, reason), 0);
+  }
 
   /** The page goes away. */
   leave(): void {
@@ -246,5 +247,6 @@ function snapshot(data: unknown): [text: boolean, data: Uint8Array | Blob] {
   if (kind === "[object Blob]" || kind === "[object File]") return [false, data as Blob];
   if (ArrayBuffer.isView(data)) return [false, new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()];
   if (kind === "[object ArrayBuffer]") return [false, new Uint8Array(data as ArrayBuffer).slice()];
-  return [true, utf8.encode(String(data))];
+  // Not `String`, which takes a symbol.
+  return [true, utf8.encode(`${data as string}`)];
 }

@@ -33,14 +33,14 @@ export function installWebSocket(window: Window & typeof globalThis, serve: (por
   const Tunnelled = new Proxy(Native, {
     construct(native, parameters: unknown[], target) {
       const url = parameters.length > 0 ? ownAddress(parameters[0]) : undefined;
-      const protocols = protocolList(parameters[1]);
+      const protocols = url && protocolList(parameters[1]);
       if (!url || !protocols) return Reflect.construct(native, parameters, target) as object;
       const page = Reflect.construct(window.EventTarget, [], target) as EventTarget;
       const { port1, port2 } = new MessageChannel();
       const socket: TunnelSocket = new TunnelSocket(page, url, protocols, port1, window, () => live.delete(socket));
       sockets.set(page, socket);
       live.add(socket);
-      if (!serve(port2)) socket.close();
+      if (!serve(port2)) socket.fail("there is no way to the tunnel; reload the tab");
       return page;
     },
   });

@@ -83,6 +83,7 @@ export class PageSocket implements StreamHandler, Waiter {
     const fields = handshakeFields(this.#environment, protocols, this.#cookies.get(target, "all", false));
     this.#link = link;
     this.#state = "connecting";
+    this.#stopped = false;
     try {
       this.#stream = link.connect(target, fields, this);
     } catch (error) {
@@ -96,7 +97,6 @@ export class PageSocket implements StreamHandler, Waiter {
   }
 
   onResponse(status: number, fields: Field[]): void {
-    for (const { name, value } of fields) if (name === "set-cookie") this.#cookies.set(new TextDecoder().decode(value), this.#request.target, false);
     const protocol = chosenSubprotocol(fields);
     if (status !== 200) {
       const own = fields.find(({ name }) => name === "p2claw-error");
@@ -107,6 +107,8 @@ export class PageSocket implements StreamHandler, Waiter {
     } else if (this.#stopped) {
       this.#giveUp("STOPPED", "the agent takes no messages");
     } else {
+      // Browsers keep no cookies of a refusal.
+      for (const { name, value } of fields) if (name === "set-cookie") this.#cookies.set(new TextDecoder().decode(value), this.#request.target, false);
       this.#state = "open";
       this.#post({ t: "accepted", protocol });
     }
