@@ -35,6 +35,9 @@ pub(super) struct Half {
     /// With trailers or without.
     pub(super) finished: Option<bool>,
     pub(super) messages: Vec<Message>,
+    /// How many of them began before the other half was closed. Those that begin behind the peer's
+    /// close are dropped (WSK-021), and here it is not known when that arrives.
+    pub(super) promised: usize,
     pub(super) close: Option<Close>,
     /// The sender gave up, or was asked to.
     pub(super) aborted: Vec<ErrorCode>,
@@ -75,8 +78,22 @@ impl Half {
     }
 
     /// The session took so many bytes of a message.
-    pub(super) fn sent(&mut self, kind: MessageKind, length: usize, ended: bool) {
+    pub(super) fn sent(
+        &mut self,
+        kind: MessageKind,
+        length: usize,
+        ended: bool,
+        peer_has_closed: bool,
+    ) {
         push(&mut self.messages, kind, length, ended);
+        if !peer_has_closed {
+            self.promised = self.messages.len();
+        }
+    }
+
+    /// Messages that have to arrive whole.
+    fn owed(&self) -> usize {
+        whole(&self.messages[..self.promised])
     }
 
     /// Whether its sender has said how it ends, so that it takes no more.
@@ -135,10 +152,8 @@ impl Half {
 
     pub(super) fn got_close(&mut self, close: &Close) {
         assert_eq!(self.close.as_ref(), Some(close), "a close that nobody made");
-        let whole = |messages: &[Message]| messages.iter().filter(|message| message.ended).count();
-        assert_eq!(
-            whole(&self.read_messages),
-            whole(&self.messages),
+        assert!(
+            whole(&self.read_messages) >= self.owed(),
             "a close before all messages"
         );
         self.over = true;
@@ -146,16 +161,17 @@ impl Half {
 
     /// Everything has arrived, in order, and the end too.
     pub(super) fn is_complete(&self) -> bool {
-        let whole = |messages: &[Message]| messages.iter().filter(|message| message.ended).count();
-        self.over
-            && self.read == self.written
-            && whole(&self.read_messages) == whole(&self.messages)
+        self.over && self.read == self.written && whole(&self.read_messages) >= self.owed()
     }
 
     /// Nobody gave it up in a way that may lose something.
     pub(super) const fn must_arrive(&self) -> bool {
         !self.stopped && self.aborted.len() <= self.cut_behind as usize
     }
+}
+
+fn whole(messages: &[Message]) -> usize {
+    messages.iter().filter(|message| message.ended).count()
 }
 
 fn push(messages: &mut Vec<Message>, kind: MessageKind, length: usize, ended: bool) {

@@ -416,7 +416,8 @@ impl World {
                 assert_eq!(taken, data.is_empty() && (taken || whole > 0 || last));
                 let (count, ended) = (whole - data.len(), taken && last);
                 if count > 0 || ended {
-                    self.half(id, side).sent(kind, count, ended);
+                    let closed = self.half(id, side.other()).close.is_some();
+                    self.half(id, side).sent(kind, count, ended, closed);
                 }
             }
             Err(error) => self.check_refused(side, id, &error),
