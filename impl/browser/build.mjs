@@ -12,7 +12,7 @@ import { build } from "esbuild";
 const root = dirname(fileURLToPath(import.meta.url));
 /** Where the edge serves the files; the path itself is written once, in the sources. */
 const BASE = `${/"(\/[^"]+)"/.exec(readFileSync(join(root, "src/port/paths.ts"), "utf8"))[1]}v1/`;
-/** Compressed bytes a first visit may cost in all (DESIGN.md, "Browser client"). */
+/** Compressed bytes a first visit may cost in all. */
 const BUDGET = 50 * 1024;
 
 const digest = (text, encoding) => createHash("sha256").update(text).digest(encoding);

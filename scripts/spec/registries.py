@@ -151,7 +151,7 @@ def check_ranges(registries):
             if row["kind"] == "grease" and numbers_of(row)[-1] + numbers_of(row).step <= VARINT_MAX:
                 problem(place("ranges", line), "grease ends before the largest varint")
         check_numbers(name, registries[name], [row for _, row in lines])
-    for name in ("frame-types", "error-codes", "settings", "signal-codes"):
+    for name in ("frame-types", "error-codes", "settings", "signal-codes", "close-codes"):
         if name not in by_registry:
             problem(place("ranges"), f"says nothing about {name}")
     forms = {(row["first"], row["step"]) for row in registries["ranges"] if row["kind"] == "grease"}

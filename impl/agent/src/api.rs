@@ -469,6 +469,21 @@ mod tests {
         }
     }
 
+    /// SEC-011: nobody else on the machine gets to the socket, nor into its folder.
+    #[tokio::test]
+    async fn the_socket_is_its_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path().join("state")).unwrap();
+        let socket = ApiSocket::bind(&state).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&state.socket()), 0o600);
+        assert_eq!(mode(state.path()), 0o700);
+        let second = ApiSocket::bind(&state).unwrap_err();
+        assert!(matches!(second, ApiError::AlreadyRunning(_)), "{second}");
+        drop(socket);
+        ApiSocket::bind(&state).unwrap();
+    }
+
     /// An app is live once coord has said so, and no sooner.
     #[test]
     fn live_is_what_coord_has_confirmed() {

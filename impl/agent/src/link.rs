@@ -195,6 +195,8 @@ impl Link {
                     AgentEvent::Registered(registered) => {
                         backoff.registered(Instant::now().into_std());
                         self.registered(&registered);
+                        // SIG-005: coord says that it does not know this, or it has a defect.
+                        let _ = link.grease(clock::random_u64());
                         welcome = Some(Arc::new(registered));
                     }
                     AgentEvent::RouteAck { accepted, refused } => {

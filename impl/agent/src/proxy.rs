@@ -94,6 +94,7 @@ pub(crate) async fn serve(
         return;
     };
     let upgrade = messages.map(|messages| (Handshake::begin(&mut forwarded), messages));
+    let watch = answer.watch();
     let is_head = request.method == "HEAD";
     hyper::ext::on_informational(&mut forwarded, move |response| {
         // A hint that finds no room is only a hint.
@@ -114,23 +115,34 @@ pub(crate) async fn serve(
             }
             response = &mut call => break response,
             stopped = answer.stopped() => stopped,
+            // A visitor may give up a WebSocket by RESET alone (WSK-005).
+            _ = watch.ending(true), if upgrade.is_some() => StreamError::Closed,
         };
         tracing::debug!(error = %stopped, "visitor left before the answer");
         return;
     };
-    let response = match (response, upgrade) {
+    // Dropped before the answer is out, the visitor's half would be stopped for nothing.
+    let (response, _refused) = match (response, upgrade) {
         (Ok(response), Some((handshake, messages))) => {
             match websocket::judge(response, &handshake, &route) {
                 websocket::Answer::Switched(upgrade, fields) => {
-                    return websocket::carry(upgrade, fields, messages, answer, shutdown).await;
+                    let carried = websocket::carry(upgrade, fields, messages, answer, shutdown);
+                    if let Err((error, mut answer)) = carried.await
+                        && let Some(failure) = failure_of_head(&error)
+                    {
+                        decline(failure, &request, &mut answer, app).await;
+                    }
+                    return;
                 }
-                websocket::Answer::Refused(response) => Ok(response),
+                websocket::Answer::Refused(response) => (Ok(response), Some(messages)),
                 websocket::Answer::Nonsense(failure) => {
-                    return decline(failure, &request, &mut answer, app).await;
+                    decline(failure, &request, &mut answer, app).await;
+                    drop(messages);
+                    return;
                 }
             }
         }
-        (response, _) => response,
+        (response, upgrade) => (response, upgrade.map(|(_, messages)| messages)),
     };
     match response {
         Ok(response) => relay(response, is_head, &route, &request, answer, app).await,
@@ -138,6 +150,15 @@ pub(crate) async fn serve(
             tracing::debug!(%error, app, upstream = %route.upstream, "upstream failed");
             decline(failure_of(&error), &request, &mut answer, app).await;
         }
+    }
+}
+
+/// What to say in the place of a head that was not taken; nothing when the visitor has gone.
+fn failure_of_head(error: &StreamError) -> Option<Failure> {
+    match error {
+        StreamError::HeadTooLarge => Some(Failure::HeadTooLarge),
+        StreamError::Reset { .. } | StreamError::Stopped(_) | StreamError::Closed => None,
+        StreamError::NotUtf8 | StreamError::Message(_) => Some(Failure::BadAnswer),
     }
 }
 
@@ -213,13 +234,10 @@ async fn relay(
     };
     if let Err(error) = answer.respond(response) {
         tracing::debug!(%error, app, "response head refused");
-        let failure = match error {
-            StreamError::HeadTooLarge => Failure::HeadTooLarge,
-            // The visitor has gone: nobody reads the answer.
-            StreamError::Reset { .. } | StreamError::Stopped(_) | StreamError::Closed => return,
-            StreamError::NotUtf8 | StreamError::Message(_) => Failure::BadAnswer,
-        };
-        return decline(failure, request, &mut answer, app).await;
+        if let Some(failure) = failure_of_head(&error) {
+            decline(failure, request, &mut answer, app).await;
+        }
+        return;
     }
     if end {
         return;

@@ -279,7 +279,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
     use super::*;
 
-    /// SEC-011
+    /// IDN-001
     #[test]
     fn the_key_is_made_once_and_kept_private() {
         let folder = tempfile::tempdir().unwrap();

@@ -25,7 +25,7 @@ use tokio::{
 /// How long a connection on the same machine may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// An address that an agent may forward to (DESIGN.md, Agent and upstream).
+/// An address that an agent may forward to (HTP-011).
 ///
 /// ```
 /// use p2claw_agent::Upstream;

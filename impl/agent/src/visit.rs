@@ -13,7 +13,7 @@ use p2claw_signaling::{
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -37,6 +37,9 @@ const GIVEN_UP_GRACE: Duration = Duration::from_secs(5);
 
 /// How long running exchanges may go on after the agent was told to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long calls of an ended session may still take to end at the upstream.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What visitors are told when it stops.
 const STOPPING: &str = "the agent stops";
@@ -99,7 +102,10 @@ pub(crate) async fn answer(
         .answer(&host.key, accepted.answer, clock::unix_millis())
         .map_err(|error| Refusal::new(SignalCode::Internal, error))?;
     let mut config = host.session.clone();
-    config.grease_seed = Some(clock::random_u64());
+    // SES-091: with the seed from the log, what was sent can be made again.
+    let seed = clock::random_u64();
+    tracing::debug!(session = %offer.session_id, seed, "grease of the session");
+    config.grease_seed = Some(seed);
     let (connection, driver) = connection::connect(Role::Agent, config, accepted.peer);
     let facts = VisitFacts {
         public_authority: authority(&welcome.public, offer),
@@ -203,6 +209,11 @@ impl Visit {
                     }
                 }
             };
+            // What the visitor had sent goes to the upstream, and a close to each WebSocket.
+            let _ = timeout(LAST_WORDS, async {
+                while requests.join_next().await.is_some() {}
+            })
+            .await;
             let seconds = began.elapsed().as_secs();
             tracing::info!(reason = %ended, seconds, requests = served, "visit ended");
             // Dropping the set aborts what still talks to the upstream.

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use p2claw_session::{Close, ErrorCode, Fields, Response, registry::close_code};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::mpsc,
+    sync::watch,
     time::Instant,
 };
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
@@ -19,7 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::frames::{FrameReader, FrameWriter, Incoming, ReadError};
 use crate::{
-    connection::{Message, MessageReceiver, MessageSender, RecvBody, SendBody, StreamError},
+    connection::{
+        Ending, Message, MessageReceiver, MessageSender, RecvBody, SendBody, StreamError,
+        StreamWatch,
+    },
     fields,
     pages::Failure,
     routes::Route,
@@ -27,9 +30,6 @@ use crate::{
 
 /// How long either side has to answer a close (`WSK-021`).
 const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Pings of an upstream that wait for their answer; more need none (RFC 6455 section 5.5.3).
-const PINGS: usize = 1;
 
 /// Fields that belong to one connection of a WebSocket (`WSK-002`).
 const OWN_FIELDS: [&str; 5] = [
@@ -68,7 +68,10 @@ impl Handshake {
     /// Whether the upstream has really understood: it proves that it has read the key.
     fn is_answered_by(&self, headers: &HeaderMap) -> bool {
         let accept = headers.get(header::SEC_WEBSOCKET_ACCEPT);
-        accept.is_some_and(|accept| accept == derive_accept_key(self.key.as_bytes()).as_str())
+        let upgrade = headers.get(header::UPGRADE);
+        upgrade.is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
+            && accept
+                .is_some_and(|accept| accept == derive_accept_key(self.key.as_bytes()).as_str())
             && !headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS)
     }
 }
@@ -109,13 +112,13 @@ pub(crate) async fn carry(
     body: RecvBody,
     mut answer: SendBody,
     shutdown: CancellationToken,
-) {
+) -> Result<(), (StreamError, SendBody)> {
     let upstream = match upgrade.await {
         Ok(upstream) => upstream,
         Err(error) => {
             tracing::debug!(%error, "the upstream left within the handshake");
             answer.reset(ErrorCode::UPSTREAM_FAILED, "the app hung up");
-            return;
+            return Ok(());
         }
     };
     let accept = Response {
@@ -125,12 +128,9 @@ pub(crate) async fn carry(
     };
     if let Err(error) = answer.respond(accept) {
         tracing::debug!(%error, "WebSocket not accepted");
-        answer.reset(
-            ErrorCode::UPSTREAM_FAILED,
-            "the app's answer cannot be carried",
-        );
-        return;
+        return Err((error, answer));
     }
+    let watch = answer.watch();
     let (read, write) = tokio::io::split(TokioIo::new(upstream));
     let (mut upstream, mut sink) = (FrameReader::new(read), FrameWriter::new(write));
     let (mut to_visitor, mut visitor) = (answer.into_messages(), body.into_messages());
@@ -139,28 +139,34 @@ pub(crate) async fn carry(
         &mut to_visitor,
         &mut sink,
         &mut upstream,
+        &watch,
         shutdown,
     )
     .await;
-    // Whatever was being sent when the end came is dropped with its future; only closes follow.
-    let close = match end {
-        End::Both => return,
+    // Whatever was being sent when the end came is dropped with its future; only closes follow,
+    // and an upstream that has closed is answered.
+    let close = match &end {
         End::UpstreamGone => {
             to_visitor.cut_off(ErrorCode::UPSTREAM_FAILED, "the app hung up");
-            return;
+            Close::NONE
         }
         End::UpstreamSilent(close) => {
-            let _ = to_visitor.close(close);
-            return;
+            let _ = to_visitor.close(close.clone());
+            close.clone()
         }
         // WSK-023
-        End::VisitorGone => close_with(close_code::GOING_AWAY, "the visitor has gone"),
+        End::Both | End::VisitorGone => close_with(close_code::GOING_AWAY, "the visitor has gone"),
         End::UpstreamBroke => frames::broken(),
         // WSK-024
         End::Stopping => close_with(close_code::GOING_AWAY, "the agent is stopping"),
     };
     let answered = async {
-        if !matches!(end, End::VisitorGone) && to_visitor.close(close.clone()).is_ok() {
+        let ours = matches!(end, End::UpstreamBroke | End::Stopping);
+        if ours && to_visitor.close(close.clone()).is_err() {
+            return;
+        }
+        // A STOP now would overtake the last messages: the visitor's side ends by itself.
+        if ours || matches!(end, End::UpstreamGone) {
             while let Ok(Message::Part { .. }) = visitor.next().await {}
         }
     };
@@ -169,6 +175,7 @@ pub(crate) async fn carry(
         tokio::join!(sink.close(&close), answered)
     })
     .await;
+    Ok(())
 }
 
 /// Why nothing more is carried.
@@ -200,16 +207,24 @@ async fn until_end(
     to_visitor: &mut MessageSender,
     sink: &mut FrameWriter<impl AsyncWrite + Unpin>,
     upstream: &mut FrameReader<impl AsyncRead + Unpin>,
+    watch: &StreamWatch,
     shutdown: CancellationToken,
 ) -> End {
-    let (ping, pings) = mpsc::channel(PINGS);
+    let (ping, pings) = watch::channel(None);
     let mut up = std::pin::pin!(to_upstream(visitor, pings, sink));
     let mut down = std::pin::pin!(to_visitors_side(upstream, ping, to_visitor));
     let mut deadline = None;
     // What each side has closed with.
     let (mut visitors, mut upstreams) = (None, None);
+    let mut closing = false;
     loop {
         tokio::select! {
+            // While an upstream takes nothing, the visitor's close waits behind its messages.
+            ending = watch.ending(closing), if visitors.is_none() => match ending {
+                Ending::Closed => closing = true,
+                Ending::Gone if upstreams.is_some() => return End::Both,
+                Ending::Gone => return End::VisitorGone,
+            },
             ended = &mut up, if visitors.is_none() => match ended {
                 Direction::Closed(close) => visitors = Some(close),
                 Direction::Cut(_) if upstreams.is_some() => return End::Both,
@@ -224,7 +239,9 @@ async fn until_end(
             }
             () = at(deadline) => return match (visitors, upstreams) {
                 (Some(close), None) => End::UpstreamSilent(close),
-                (None | Some(_), _) => End::Both,
+                // It takes not even the close.
+                (None, None) => End::UpstreamSilent(Close::NONE),
+                (None | Some(_), Some(_)) => End::Both,
             },
         }
         if visitors.is_some() && upstreams.is_some() {
@@ -237,7 +254,7 @@ async fn until_end(
 /// The visitor's messages, in parts as they come (`WSK-013`), and answers to pings.
 async fn to_upstream(
     visitor: &mut MessageReceiver,
-    mut pings: mpsc::Receiver<Bytes>,
+    mut pings: watch::Receiver<Option<Bytes>>,
     sink: &mut FrameWriter<impl AsyncWrite + Unpin>,
 ) -> Direction {
     // The upstream has closed or gone: the other direction tells.
@@ -256,7 +273,10 @@ async fn to_upstream(
                 Err(_) => return Direction::Cut(End::VisitorGone),
             },
             // WSK-030
-            Some(data) = pings.recv() => sink.pong(data).await,
+            Ok(()) = pings.changed() => {
+                let latest = pings.borrow_and_update().clone();
+                sink.pong(latest.unwrap_or_default()).await
+            }
         };
         deaf |= sent.is_err();
     }
@@ -265,15 +285,15 @@ async fn to_upstream(
 /// The upstream's messages, in pieces as they come.
 async fn to_visitors_side(
     upstream: &mut FrameReader<impl AsyncRead + Unpin>,
-    ping: mpsc::Sender<Bytes>,
+    ping: watch::Sender<Option<Bytes>>,
     to_visitor: &mut MessageSender,
 ) -> Direction {
     loop {
         let sent = match upstream.next().await {
             Ok(Incoming::Part { kind, last, data }) => to_visitor.send(kind, data, last).await,
             Ok(Incoming::Ping(data)) => {
-                // One that finds no room is answered with the one before.
-                let _ = ping.try_send(data);
+                // Only the latest needs an answer (RFC 6455 section 5.5.3).
+                ping.send_replace(Some(data));
                 continue;
             }
             Ok(Incoming::Close(close)) => {

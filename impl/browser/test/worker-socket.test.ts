@@ -150,9 +150,15 @@ test("RESET and the end of the session are 1006, without an error, behind the me
   lost.close();
   assert.deepEqual(lost.port.posted.at(-1), { t: "closed", code: 1006, reason: "", clean: false });
   const stopped = await open();
-  stopped.channel.deliver(F.STOP, 1, msg.encodeStop({ code: ErrorCode.INTERNAL }));
-  assert.equal(stopped.port.posted.at(-1)?.t, "closed");
-  assert.deepEqual(typesOn(stopped.channel, 1), [F.REQUEST, F.RESET, F.STOP]);
+  // STOP may overtake the last messages and the RESET behind them.
+  stopped.channel.deliver(F.STOP, 1, msg.encodeStop({ code: ErrorCode.CANCELLED }));
+  stopped.channel.deliver(F.WS_TEXT, 1, text("last words"));
+  stopped.channel.deliver(F.RESET, 1, msg.encodeReset({ code: ErrorCode.UPSTREAM_FAILED, reason: "hung up" }));
+  assert.deepEqual(stopped.port.posted.slice(-2), [
+    { t: "message", data: "last words", last: true, charge: 74 },
+    { t: "closed", code: 1006, reason: "", clean: false },
+  ]);
+  assert.deepEqual(typesOn(stopped.channel, 1), [F.REQUEST, F.RESET]);
 });
 
 test("a text that is not UTF-8 is an error for the page (WSK-012)", async () => {

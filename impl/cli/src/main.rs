@@ -14,7 +14,7 @@ use args::{Arguments, Command};
 use clap::Parser as _;
 
 /// Forwarding is allocation and copying for the most part: mimalloc takes a fifth of the
-/// processor time off it (TRANSPORT.md).
+/// processor time off it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -139,7 +139,7 @@ impl Edge {
 }
 
 /// A path of an app: browsers that navigate get the bootstrap, everything else an error, for it
-/// would take the bootstrap for the app's answer (BROWSER.md, HTTP 23).
+/// would take the bootstrap for the app's answer.
 fn for_the_app(method: &Method, headers: &HeaderMap) -> Response<Body> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let navigates = match text("sec-fetch-dest") {

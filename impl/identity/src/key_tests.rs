@@ -6,9 +6,9 @@ fn hex(text: &str) -> Vec<u8> {
     HEXLOWER.decode(text.as_bytes()).unwrap()
 }
 
-/// IDN-001: the key of RFC 8032 section 7.1, test 1.
+/// The key of RFC 8032 section 7.1, test 1.
 #[test]
-fn idn_001_public_key_follows_rfc_8032() {
+fn public_key_follows_rfc_8032() {
     let seed = hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
     let key = IdentityKey::from_seed(seed.try_into().unwrap());
     let public = hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Bytes that str0m holds for one peer, sent and not yet acknowledged ones included. Caps one
-/// visitor at this much a round trip; above it only queueing grows (TRANSPORT.md).
+/// visitor at this much a round trip; above it only queueing grows.
 pub(crate) const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
 /// First repeat of a connectivity check. RFC 8445 section 14.3 asks for 500 ms as the initial
@@ -152,7 +152,7 @@ impl Endpoint {
         if has_others && !self.loopback {
             ips.retain(|ip| !ip.is_loopback());
         }
-        // Others first: Firefox never pairs with a loopback candidate (BROWSER.md, ICE).
+        // Others first: Firefox never pairs with a loopback candidate.
         ips.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
         ips.dedup();
         let addresses = ips.into_iter().filter_map(|ip| {

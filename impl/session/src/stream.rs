@@ -7,6 +7,8 @@ mod send;
 pub(crate) use recv::{EndOfBody, Received, Receiver, RecvFault};
 pub(crate) use send::{Answer, BodyEnd, NextFrame, Sender, StopAnswer};
 
+use bytes::Bytes;
+
 use crate::{LaneId, Request, Role};
 
 /// A stream as the session keeps it.
@@ -17,8 +19,8 @@ pub(crate) struct Stream {
     pub(crate) recv: Receiver,
     /// The request's method was HEAD: its response has no content.
     pub(crate) to_head: bool,
-    /// Subprotocols that an extended CONNECT asked for; `None` for every other exchange.
-    pub(crate) subprotocols: Option<Vec<String>>,
+    /// Lists of subprotocols that an extended CONNECT asked for; `None` for every other exchange.
+    pub(crate) subprotocols: Option<Vec<Bytes>>,
     /// Frames of this stream that wait in the lane's control queue.
     pub(crate) control: u16,
     /// A CREDIT is among them.

@@ -39,7 +39,51 @@ pub struct MessageReceiver {
     ended: bool,
 }
 
+/// How the peer has ended a WebSocket, whether or not anybody reads or writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// WS_CLOSE came.
+    Closed,
+    /// RESET or STOP came, or the session is over.
+    Gone,
+}
+
+/// Watches a stream beside its halves: one that waits for the upstream hears nothing.
+pub(crate) struct StreamWatch(Arc<Hold>);
+
+impl StreamWatch {
+    /// Waits for an ending; a close that was `seen` does not count again.
+    pub(crate) async fn ending(&self, seen: bool) -> Ending {
+        std::future::poll_fn(|cx| {
+            let id = self.0.id;
+            self.0.shared.look(|state| {
+                let given_up = state
+                    .slots
+                    .get(&id)
+                    .is_none_or(|slot| slot.cut || slot.stopped.is_some());
+                if given_up || state.ended.is_some() {
+                    return Poll::Ready(Ending::Gone);
+                }
+                if !seen && state.session.peer_has_closed(id) {
+                    return Poll::Ready(Ending::Closed);
+                }
+                state.slot(id, |slot| {
+                    slot.watcher = Some(cx.waker().clone());
+                    None
+                });
+                Poll::Pending
+            })
+        })
+        .await
+    }
+}
+
 impl SendBody {
+    /// A watch on this stream.
+    pub(crate) fn watch(&self) -> StreamWatch {
+        StreamWatch(Arc::clone(&self.slot))
+    }
+
     /// The same half as one of messages, once the WebSocket was accepted with status 200.
     #[must_use]
     pub fn into_messages(mut self) -> MessageSender {

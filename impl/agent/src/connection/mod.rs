@@ -17,6 +17,7 @@ use std::{
 
 pub use driver::Driver;
 use futures_util::task::AtomicWaker;
+pub(crate) use messages::{Ending, StreamWatch};
 pub use messages::{Message, MessageReceiver, MessageSender};
 use p2claw_session::{
     Config, ErrorCode, Event, OpenError, PeerSettings, Request, Response, Role, Session,
@@ -149,10 +150,14 @@ pub(crate) struct State {
 struct Slot {
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// Waits for the end of the stream, beside both halves.
+    watcher: Option<Waker>,
     /// Bounded by the session: a few 1xx and one final.
     responses: VecDeque<Response>,
     reset: Option<(ErrorCode, String)>,
     stopped: Option<ErrorCode>,
+    /// The peer gave up its half.
+    cut: bool,
 }
 
 impl Shared {
@@ -190,14 +195,20 @@ impl State {
                         slot.reader.take()
                     });
                 }
-                Event::Readable(id) => self.slot(id, |slot| slot.reader.take()),
+                Event::Readable(id) => self.slot(id, |slot| {
+                    wake(slot.watcher.take());
+                    slot.reader.take()
+                }),
                 Event::Writable(id) => self.slot(id, |slot| slot.writer.take()),
                 Event::Stopped { id, code } => self.slot(id, |slot| {
                     slot.stopped = Some(code);
+                    wake(slot.watcher.take());
                     slot.writer.take()
                 }),
                 Event::Reset { id, code, reason } => self.slot(id, |slot| {
                     slot.reset = Some((code, reason));
+                    slot.cut = true;
+                    wake(slot.watcher.take());
                     slot.reader.take()
                 }),
                 Event::GoAway { .. } => {}
@@ -220,6 +231,7 @@ impl State {
         for slot in self.slots.values_mut() {
             wake(slot.reader.take());
             wake(slot.writer.take());
+            wake(slot.watcher.take());
         }
         wake(self.accepting.take());
     }

@@ -17,6 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::{
 /// Bytes that are read at a time, and the longest piece of a message.
 const READ_BUFFER: usize = 16 << 10;
 
+/// Pieces below this are copied, so that a short message does not keep a read buffer.
+const SMALL_PIECE: usize = 2 << 10;
+
 /// Longest payload of a control frame (RFC 6455 section 5.5).
 const CONTROL_MAX: u64 = 125;
 
@@ -89,7 +92,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 if payload.left == 0 {
                     self.payload = None;
                 }
-                let data = self.buffer.split_to(count).freeze();
+                let data = self.take(count);
                 // A piece without a byte says nothing, unless the message ends with it.
                 if last || !data.is_empty() {
                     return Ok(Incoming::Part { kind, last, data });
@@ -105,6 +108,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             };
             let head_length = usize::try_from(cursor.position()).unwrap_or(0);
             check(&head)?;
+            if length >> 63 != 0 {
+                return Err(ReadError::Broken(
+                    "a frame's length is no number of 63 bits",
+                ));
+            }
             match head.opcode {
                 OpCode::Data(data) => {
                     self.buffer.advance(head_length);
@@ -118,7 +126,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                     while self.buffer.len() < whole {
                         self.fill().await?;
                     }
-                    let mut frame = self.buffer.split_to(whole).freeze();
+                    let mut frame = self.take(whole);
                     frame.advance(head_length);
                     match control {
                         Control::Ping => return Ok(Incoming::Ping(frame)),
@@ -128,6 +136,15 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 }
             }
         }
+    }
+
+    fn take(&mut self, count: usize) -> Bytes {
+        if count < SMALL_PIECE {
+            let piece = Bytes::copy_from_slice(&self.buffer[..count]);
+            self.buffer.advance(count);
+            return piece;
+        }
+        self.buffer.split_to(count).freeze()
     }
 
     fn begin(&mut self, data: Data, last: bool, left: u64) -> Result<(), ReadError> {
@@ -184,9 +201,12 @@ fn read_close(mut payload: &[u8]) -> Result<Close, ReadError> {
 #[derive(Debug)]
 pub(super) struct FrameWriter<W> {
     io: W,
+    /// The frame that is being written, and how much of it is.
     buffer: Vec<u8>,
+    written: usize,
     /// The visitor's message of which a part has been written.
     within: bool,
+    closed: bool,
 }
 
 impl<W: AsyncWrite + Unpin> FrameWriter<W> {
@@ -194,7 +214,9 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         Self {
             io,
             buffer: Vec::new(),
+            written: 0,
             within: false,
+            closed: false,
         }
     }
 
@@ -219,7 +241,11 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         self.write(Frame::pong(data)).await
     }
 
+    /// The first close goes out, and no second one.
     pub(super) async fn close(&mut self, close: &Close) -> io::Result<()> {
+        if std::mem::replace(&mut self.closed, true) {
+            return self.finish().await;
+        }
         let frame = close.code().map(|code| CloseFrame {
             code: CloseCode::from(code),
             reason: close.reason().into(),
@@ -232,11 +258,24 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         // 10.3). Here nothing lies between, but servers insist on one.
         let random = crate::clock::random_u64().to_le_bytes();
         frame.header_mut().mask = random.first_chunk().copied();
+        self.finish().await?;
         self.buffer.clear();
+        self.written = 0;
         frame
             .format(&mut self.buffer)
             .map_err(|error| io::Error::other(error.to_string()))?;
-        self.io.write_all(&self.buffer).await?;
+        self.finish().await
+    }
+
+    /// Writes the rest of a frame. Whoever gave up waiting for it left it here, so that the next
+    /// frame does not begin in the middle of this one.
+    async fn finish(&mut self) -> io::Result<()> {
+        while self.written < self.buffer.len() {
+            match self.io.write(&self.buffer[self.written..]).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                count => self.written += count,
+            }
+        }
         self.io.flush().await
     }
 }

@@ -10,7 +10,7 @@ import { Upstream } from "../harness/upstream.mjs";
 const endless = { open: 0, left: 0, written: 0 };
 /** Request bodies that broke off. */
 const uploads = { open: 0, brokeOff: 0 };
-/** Chromium keeps up to about 56 MB of an answer that its page does not read (BROWSER.md 10). */
+/** Chromium keeps up to about 56 MB of an answer that its page does not read. */
 const MAX_BUFFERED = 96 * 1024 * 1024;
 const BLOCK = Buffer.alloc(64 * 1024, "p2claw ");
 

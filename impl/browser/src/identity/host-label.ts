@@ -1,4 +1,4 @@
-/** Host labels: `<app>-<alias>`, read from the right (DESIGN.md, "Names"; vectors settle the edges). */
+/** Host labels: `<app>-<alias>`, read from the right (NAM-013; vectors settle the edges). */
 import { RESERVED } from "./reserved.ts";
 
 export interface HostLabel {

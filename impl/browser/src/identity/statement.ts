@@ -7,7 +7,7 @@ import { sdpFingerprint } from "./sdp.ts";
 
 const CONTEXT = "p2claw/v1 visit";
 const VERSION = 1;
-/** How far two clocks may differ (DESIGN.md, "Signed statements"). */
+/** How far two clocks may differ (IDN-017). */
 const SKEW_MS = 60_000;
 /** How far ahead a statement may expire: 60 s of life and the skew. */
 const MAX_LIFE_MS = 120_000;

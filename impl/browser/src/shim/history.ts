@@ -1,5 +1,5 @@
 /**
- * History of the app's frame (BROWSER.md, "Navigation" 2). The shell owns the entries of documents:
+ * History of the app's frame. The shell owns the entries of documents:
  * the frame's own would not survive a reload of the tab. Entries within one document (pushState,
  * fragments) stay the frame's own, with their state; the shell only shows their address.
  */

@@ -1,6 +1,6 @@
 /**
  * The head of a request as the app would get it from a browser without a tunnel. A service worker
- * does not see all of it: what is missing is made up here (BROWSER.md 21).
+ * does not see all of it: what is missing is made up here.
  */
 import { type Environment, acceptLanguage } from "../port/environment.ts";
 import type { CookieScope, FieldText } from "../port/messages.ts";

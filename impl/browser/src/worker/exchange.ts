@@ -12,7 +12,7 @@ import { type CookieScope, type FieldText, type FromTunnel, PORT_WINDOW, type To
 import type { Link, StreamHandler } from "./link.ts";
 import { MAX_REFUSALS, type Waiter } from "./waiting-room.ts";
 
-/** Body bytes of one message on a port: larger ones are cheaper, up to about here (BROWSER.md 7). */
+/** Body bytes of one message on a port: larger ones are cheaper, up to about here (measured). */
 const COALESCE = 65_536;
 
 const utf8 = new TextDecoder();

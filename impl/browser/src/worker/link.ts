@@ -29,7 +29,7 @@ export interface LinkEvents {
   onRoom(): void;
 }
 
-/** Body bytes of a response that may wait here for the page (BROWSER.md, "Backpressure"). */
+/** Body bytes of a response that may wait here for the page. */
 const STREAM_WINDOW = 1_048_576;
 /** The same for the 100 streams that an agent allows: none that nobody reads stops the others (SES-046). */
 const SESSION_WINDOW = 100 * STREAM_WINDOW;
@@ -224,7 +224,11 @@ export class Link {
           break;
         }
         case "message":
-          this.#handlers.get(event.stream)?.onMessage?.(event.data, event.last, event.charge);
+          {
+            const handler = this.#handlers.get(event.stream);
+            if (handler?.onMessage) handler.onMessage(event.data, event.last, event.charge);
+            else this.#session.consume(event.stream, event.charge);
+          }
           break;
         case "close":
           this.#take(event.stream)?.onClose?.(event.code, event.reason);

@@ -152,8 +152,9 @@ export class PageSocket implements StreamHandler, Waiter {
     this.#stopped = true;
     // Its response or RESET says more.
     if (this.#state === "connecting") return;
-    this.#link?.cancel(this.#stream);
-    this.onFailed("STOPPED", "the agent takes no more messages", false);
+    // It takes no more messages, but its last ones may still be on their way (WSK-022, WSK-023).
+    this.#closing = true;
+    this.#hurry();
   }
 
   /** Body of a refusal, which no page sees. */

@@ -13,6 +13,7 @@ use p2claw_signaling::code;
 use p2claw_signaling::event_stream::EventReader;
 use prost::Message as _;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const VECTORS: &str = include_str!("../../../../conformance/vectors/signaling.json");
+const TABLE: &str = include_str!("../../../../spec/states/visit-coord.csv");
 
 /// One visit, offered, and everything around it.
 struct Bench {
@@ -171,6 +173,24 @@ fn compare(actual: &[Value], expected: &Value, what: &str) {
     assert!(same, "{what}: {actual:?}, and not {expected:?}");
 }
 
+/// The rows of the table that can happen, as the cases name them.
+fn rows() -> BTreeSet<String> {
+    let rows = TABLE
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').collect::<Vec<_>>());
+    rows.filter(|cells| cells[3] != "cannot happen")
+        .map(|cells| format!("{}/{}", cells[0], cells[1]).replace(' ', "-"))
+        .collect()
+}
+
+/// What a message is, in short.
+fn words(to: &str, sent: &Value) -> String {
+    let code = sent["code"].as_str().unwrap_or_default();
+    let kind = sent["kind"].as_str().unwrap();
+    format!("to {to}: {kind} {code}").trim_end().to_owned()
+}
+
 /// SIG-016 to SIG-018, SIG-021, SIG-027, SIG-028, SIG-030 to SIG-032.
 #[tokio::test(start_paused = true)]
 async fn sig_017_visits_go_as_the_vectors_say() {
@@ -178,9 +198,12 @@ async fn sig_017_visits_go_as_the_vectors_say() {
     let groups = vectors["groups"].as_array().unwrap();
     let group = groups.iter().find(|group| group["type"] == "visit-coord");
     let cases = group.unwrap()["cases"].as_array().unwrap();
-    assert!(!cases.is_empty());
+    let (mut tried, mut lines) = (BTreeSet::new(), Vec::new());
     for case in cases {
         let input = &case["input"];
+        let row = case["id"].as_str().unwrap().strip_prefix("visit-coord/");
+        let row = row.unwrap().to_owned();
+        let mut outcome = Vec::new();
         let mut bench = Bench::new(input["session_id"].as_str().unwrap().parse().unwrap());
         let mut ended = false;
         for (index, step) in input["steps"].as_array().unwrap().iter().enumerate() {
@@ -192,8 +215,9 @@ async fn sig_017_visits_go_as_the_vectors_say() {
                 &step["to_agent"],
                 &format!("{what}, to the agent"),
             );
+            let to_visitor = bench.sent_to_visitor();
             compare(
-                &bench.sent_to_visitor(),
+                &to_visitor,
                 &step["to_visitor"],
                 &format!("{what}, to the visitor"),
             );
@@ -204,6 +228,20 @@ async fn sig_017_visits_go_as_the_vectors_say() {
                 ended,
                 "{what}: whether it is over"
             );
+            if case["step"].as_u64() <= u64::try_from(index).ok() {
+                outcome.extend(to_agent.iter().map(|sent| words("agent", sent)));
+                outcome.extend(to_visitor.iter().map(|sent| words("visitor", sent)));
+                outcome.extend(status.map(|status| status.to_string()));
+                outcome.extend((step["ended"] == true).then(|| "ended".to_owned()));
+            }
         }
+        let outcome = match outcome.is_empty() {
+            true => "nothing".to_owned(),
+            false => outcome.join(", "),
+        };
+        lines.push(format!("{row} | {outcome}"));
+        assert!(tried.insert(row), "{} twice", case["id"]);
     }
+    assert_eq!(tried, rows(), "rows of visit-coord");
+    insta::assert_snapshot!("visit-coord", lines.join("\n"));
 }

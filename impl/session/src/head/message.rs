@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use p2claw_proto::v1 as proto;
 
 use super::{FieldError, Fields, Target, TargetError, is_token_byte};
@@ -115,13 +116,11 @@ impl Request {
     }
 
     /// Subprotocols that a WebSocket asks for, `None` for another exchange.
-    pub(crate) fn subprotocols(&self) -> Option<Vec<String>> {
-        let names = self.fields.get_all(SUBPROTOCOL).flat_map(|value| {
-            let text = String::from_utf8_lossy(value);
-            let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-            names
-        });
-        self.protocol.as_ref().map(|_| names.collect())
+    ///
+    /// Lists as they came: a list may be long, and only one name of it counts.
+    pub(crate) fn subprotocols(&self) -> Option<Vec<Bytes>> {
+        let lists = self.fields.get_all(SUBPROTOCOL).cloned();
+        self.protocol.as_ref().map(|_| lists.collect())
     }
 
     pub(crate) fn body_length(&self) -> BodyLength {
@@ -167,7 +166,7 @@ impl Response {
 
     /// Whether it opens the WebSocket that a request asked for (WSK-003), checked against the
     /// subprotocols of the request.
-    pub(crate) fn accepts(&self, asked: &[String]) -> Result<bool, MessageError> {
+    pub(crate) fn accepts(&self, asked: &[Bytes]) -> Result<bool, MessageError> {
         if self.is_informational() || self.status >= 300 {
             return Ok(false);
         }
@@ -181,7 +180,14 @@ impl Response {
         let mut chosen = self.fields.get_all(SUBPROTOCOL);
         match (chosen.next(), chosen.next()) {
             (None, _) => Ok(true),
-            (Some(one), None) if asked.iter().any(|name| name.as_bytes() == &one[..]) => Ok(true),
+            (Some(one), None)
+                if asked
+                    .iter()
+                    .flat_map(|list| list.split(|byte| *byte == b','))
+                    .any(|name| name.trim_ascii() == &one[..]) =>
+            {
+                Ok(true)
+            }
             (Some(_), _) => Err(MessageError::Subprotocol),
         }
     }

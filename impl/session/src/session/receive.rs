@@ -231,7 +231,7 @@ impl Session {
             return Err(protocol("RESPONSE from the visitor"));
         }
         let Place::Live = self.place(lane, id)? else {
-            return Ok(());
+            return self.spend(COST_FRAME, "frames of closed streams");
         };
         // A head out of place is wrong whatever it says (SES-020).
         if !self
@@ -271,7 +271,10 @@ impl Session {
         }
         match outcome {
             Ok(true) => self.events.push_back(Event::Response { id, response }),
-            Ok(false) => self.forget_if_over(id),
+            Ok(false) => {
+                self.forget_if_over(id);
+                return self.spend(COST_FRAME, "heads that nobody waits for");
+            }
             Err(RecvFault::Length) => {
                 return self.bad_message(id, "too many 1xx responses".to_owned(), end);
             }
@@ -352,7 +355,7 @@ impl Session {
                         false => Err(session_fault(RecvFault::Unexpected, id)),
                     }
                 }
-                Place::Closed => Ok(()),
+                Place::Closed => self.spend(COST_FRAME, "frames of closed streams"),
             },
         }
     }

@@ -36,6 +36,12 @@ impl Session {
         Ok(taken)
     }
 
+    /// Whether the peer has closed its half of a WebSocket, read or not.
+    pub fn peer_has_closed(&self, id: StreamId) -> bool {
+        let stream = self.streams.get(&id);
+        stream.is_some_and(|stream| stream.recv.is_closed())
+    }
+
     /// Ends the own half of a WebSocket, behind the messages that wait (WSK-020).
     pub fn close_websocket(&mut self, id: StreamId, close: Close) -> Result<(), WriteError> {
         let stream = self.stream_to_write(id)?;

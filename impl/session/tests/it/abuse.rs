@@ -142,6 +142,37 @@ fn small_credits_are_paid_for_by_bodies() {
     }
 }
 
+/// SES-090, SES-094: heads and trailers for streams that are over cost like everything else there.
+#[test]
+fn late_heads_run_out_of_budget() {
+    let mut visitor = Peer::connected(Role::Visitor);
+    visitor.session.open(get("/")).unwrap();
+    visitor.sent(0);
+    visitor.take(0, &response(1, 200, true)).unwrap();
+    visitor.events();
+    let flood = |peer: &mut Peer, _| take(peer, &response(1, 103, false));
+    assert!(repeats(&mut visitor, flood) >= 1_000);
+    assert!(visitor.session.is_closed());
+
+    // The response of a stopped stream may have begun; interim heads without end are none of it.
+    let mut visitor = Peer::connected(Role::Visitor);
+    visitor.session.open(get("/")).unwrap();
+    visitor.session.stop(id(1), ErrorCode::CANCELLED);
+    assert!(repeats(&mut visitor, flood) >= 1_000);
+
+    let mut agent = Peer::connected(Role::Agent);
+    agent.take(0, &request(1, true)).unwrap();
+    agent.session.release(id(1));
+    agent.sent(0);
+    let trailers = Frame::Trailers {
+        stream: id(1),
+        trailers: p2claw_proto::v1::Trailers {
+            fields: crate::peer::wire_fields(&[("Bad", "")]),
+        },
+    };
+    assert!(repeats(&mut agent, |peer, _| take(peer, &trailers)) >= 1_000);
+}
+
 /// SES-090: opening streams only to give them up (CVE-2023-44487).
 #[test]
 fn rapid_resets_run_out_of_budget() {

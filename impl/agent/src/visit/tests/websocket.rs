@@ -358,15 +358,59 @@ async fn a_stopping_agent_closes_websockets() {
     within(scene.visit).await.unwrap();
 }
 
-/// WSK-030: pings of the upstream end at the agent.
+/// HTP-013, WSK-023: an upstream that takes nothing does not hide that the visitor has gone.
+#[tokio::test]
+async fn a_visitor_that_leaves_is_noticed_while_the_upstream_is_stuck() {
+    let scene = scene().await;
+    let exchange = scene.connect("/", &[]);
+    let (mut upstream, head) = scene.accept().await;
+    let answer = switching(&head, "");
+    upstream.write_all(answer.as_bytes()).await.unwrap();
+    let (mut send, receive) = accepted(exchange).await;
+    // More than all buffers on the way; the last one does not get through.
+    let flood = async {
+        loop {
+            let piece = Bytes::from(vec![7; 1 << 18]);
+            send.send(MessageKind::Binary, piece, true).await.unwrap();
+        }
+    };
+    assert!(timeout(Duration::from_secs(1), flood).await.is_err());
+    send.reset(ErrorCode::CANCELLED, "left");
+    drop(receive);
+    // What the upstream reads now ends with a close that stands by itself.
+    let mut seen = Vec::new();
+    within(upstream.read_to_end(&mut seen)).await.unwrap();
+    let close = &seen[seen.len() - close_length()..];
+    assert_eq!(close[0], 0x88);
+    let code = [close[6] ^ close[2], close[7] ^ close[3]];
+    assert_eq!(u16::from_be_bytes(code), 1001);
+}
+
+/// Bytes of the close that says that the visitor has gone.
+fn close_length() -> usize {
+    2 + 4 + 2 + "the visitor has gone".len()
+}
+
+/// WSK-030: pings of the upstream end at the agent, and the latest one is answered.
 #[tokio::test]
 async fn pings_are_answered_by_the_agent() {
     let scene = scene().await;
     let (_send, mut receive, mut upstream) = scene.open().await;
+    let ping = WsMessage::Ping(Bytes::from_static(b"old"));
+    upstream.feed(ping).await.unwrap();
     let ping = WsMessage::Ping(Bytes::from_static(b"are you there"));
     upstream.send(ping).await.unwrap();
-    let pong = within(upstream.next()).await.unwrap().unwrap();
-    assert_eq!(pong, WsMessage::Pong(Bytes::from_static(b"are you there")));
+    loop {
+        match within(upstream.next()).await.unwrap().unwrap() {
+            WsMessage::Pong(data) if data == "are you there" => break,
+            WsMessage::Pong(data) => assert_eq!(data, "old"),
+            other @ (WsMessage::Text(_)
+            | WsMessage::Binary(_)
+            | WsMessage::Ping(_)
+            | WsMessage::Close(_)
+            | WsMessage::Frame(_)) => panic!("{other:?}"),
+        }
+    }
     upstream.send(WsMessage::text("next")).await.unwrap();
     assert_eq!(next(&mut receive).await.unwrap().1, b"next");
 }

@@ -172,3 +172,50 @@ async fn own_frames_are_masked_and_keep_their_message() {
     let unmasked: Vec<u8> = (0..3).map(|at| bytes[6 + at] ^ bytes[2 + at]).collect();
     assert_eq!(unmasked, b"abc");
 }
+
+/// A frame that was given up half-way is finished before the next one begins.
+#[tokio::test]
+async fn a_close_never_lands_within_a_frame() {
+    let (near, mut far) = tokio::io::duplex(8);
+    let mut writer = FrameWriter::new(near);
+    let data = Bytes::from(vec![7; 100]);
+    let stuck = writer.part(MessageKind::Binary, true, data);
+    let given_up = tokio::time::timeout(std::time::Duration::from_millis(20), stuck).await;
+    assert!(given_up.is_err(), "the pipe holds 8 bytes");
+    let close = Close::new(1001, "").unwrap();
+    let second = Close::new(1000, "").unwrap();
+    let closing = tokio::spawn(async move {
+        writer.close(&close).await.unwrap();
+        writer.close(&second).await.unwrap();
+    });
+    let mut bytes = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut far, &mut bytes)
+        .await
+        .unwrap();
+    closing.await.unwrap();
+    assert_eq!(bytes[..2], [0x82, 0x80 | 100]);
+    let behind = 2 + 4 + 100;
+    assert_eq!(
+        bytes[behind..behind + 2],
+        [0x88, 0x82],
+        "a close of its own"
+    );
+    assert_eq!(bytes.len(), behind + 2 + 4 + 2, "and only one");
+}
+
+/// Short messages do not keep the buffer that they came in.
+#[tokio::test]
+async fn short_pieces_are_copied() {
+    let bytes = [&[0x82, 1, 9][..], &[0x82, 1, 8]].concat();
+    let mut reader = FrameReader::new(&bytes[..]);
+    let mut pieces = Vec::new();
+    while let Ok(Incoming::Part { data, .. }) = reader.next().await {
+        pieces.push(data);
+    }
+    let distance = pieces[0]
+        .as_ptr()
+        .addr()
+        .abs_diff(pieces[1].as_ptr().addr());
+    assert!(pieces.iter().all(|piece| piece.len() == 1));
+    assert_ne!(distance, 3, "they would share one buffer");
+}
