@@ -1,8 +1,12 @@
 //! What other implementations test themselves with.
 //!
-//! So far these are the [`vectors`]: examples with the right outcome, and [`sequence`], which plays
-//! those that have several steps. The files are part of this crate, so a test needs no path and no
-//! network:
+//! - [`vectors`]: examples with the right outcome, and a reader for them.
+//! - [`sequence`]: plays those that have several steps against an end of a session, for which a
+//!   test writes a [`sequence::End`].
+//! - [`trace`]: whole runs of the reference implementations, message by message, to compare an own
+//!   run with.
+//!
+//! The files are part of this crate, so a test needs no path and no network:
 //!
 //! ```
 //! use p2claw_conformance::vectors::{self, Expected};

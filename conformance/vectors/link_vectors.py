@@ -35,7 +35,7 @@ class Walk:
         table = Table(name)
         ways = table.ways()
         for row in table.rows:
-            if row.action == CANNOT:
+            if row.action == CANNOT or cls.elsewhere(row):
                 continue
             walk = cls(table, row)
             for event in ways[row.state] + [row.event]:
@@ -47,6 +47,11 @@ class Walk:
             should = {"SIG-011", "SIG-031", "SIG-032"} & set(row.req) if row.error in ("LIMIT", "SHUTTING_DOWN", "NO_SUCH_VISIT") or row.event == "coord stops" else ()
             yield case(f"{name}/{row.state}/{row.event}".replace(" ", "-"), row.action, walk.input(), walk.result(row), row.req,
                        ["Should"] if should else [], **rest)
+
+    @classmethod
+    def elsewhere(cls, row):
+        """Whether a row is shown by something else than a case."""
+        return False
 
     def result(self, row):
         return "invalid" if row.error and row.scope in ("link", "message") else "valid"
@@ -180,6 +185,88 @@ class AgentLink(Walk):
 
     def on_45_s_without_a_message(self):
         self.lost(45_000)
+
+
+class VisitAtAgent(AgentLink):
+    """One visit on a link that is registered: the rows that show on the link."""
+
+    #: Rows that the link knows nothing of; conformance/tests/it/links.rs says which tests show them.
+    OFF = {"HELLO of the visitor", "no HELLO 30 s after the answer", "link lost", "agent stops", "session over"}
+
+    def start(self):
+        self.state = "awaiting Challenge"
+        at = Table("agent-link-agent").at
+        for event in ("Challenge", "Welcome"):
+            self.row = at[self.state, event]
+            getattr(self, handle(event))()
+            self.state = self.row.next
+        self.state = self.table.start
+
+    @classmethod
+    def elsewhere(cls, row):
+        return row.event in cls.OFF or (row.state == "over" and row.event in ("answer ready", "offer that the WebRTC stack cannot use"))
+
+    def offered(self, **changed):
+        self.seq += 1
+        data = kit.envelope("VisitOffer", self.offer(**changed), self.seq)
+        # What the link judges by itself is ended at once; the rest is the application's.
+        if self.row.scope == "visit":
+            self.receive(data, [self.ended(self.row.error)], (), self.row.event)
+        else:
+            self.receive(data, (), ["offer"], self.row.event)
+
+    def refused(self, **changed):
+        self.seq += 1
+        self.receive(kit.envelope("VisitOffer", self.offer(**changed), self.seq), (), ["offer"], self.row.event)
+        self.call("refuse", self.ended(self.row.error), code=self.row.error)
+
+    def ended(self, code):
+        return {"kind": "VisitEnd", "code": code, "session_id": SESSION.hex()}
+
+    def on_visitoffer(self):
+        self.offered()
+
+    def on_visitoffer_for_another_alias(self):
+        self.offered(alias="silent-river-0001")
+
+    def on_visitoffer_for_an_app_without_a_route(self):
+        self.refused(app="other")
+
+    def on_visitoffer_beyond_what_the_agent_bears(self):
+        self.refused()
+
+    def on_visitoffer_without_a_version_in_common(self):
+        self.offered(versions=[127, 2])
+
+    def on_visitoffer_with_a_bad_nonce(self):
+        self.offered(nonce=digest("visitor nonce")[:31])
+
+    def on_visitoffer_with_a_bad_description(self):
+        self.offered(sdp=wire.sdp("offer", [wire.fingerprint_line(VISITOR), wire.fingerprint_line(AGENT)]))
+
+    def told(self, kind, content, event):
+        self.seq += 1
+        self.receive(kit.envelope(kind, {"session_id": SESSION} | content, self.seq), (), [event], kind)
+
+    def on_candidate(self):
+        self.told("Candidate", {"candidate": CANDIDATE, "sdp_mid": "0"}, "candidate")
+
+    def on_visitend(self):
+        self.told("VisitEnd", {}, "visit-end")
+
+    def call(self, name, *sends, **values):
+        self.steps.append({"call": name, **values, "sends": list(sends), "events": []})
+
+    def on_answer_ready(self):
+        statement = visit_statement(PUBLIC_KEY)
+        self.call("answer", {"kind": "VisitAnswer", "session_id": SESSION.hex(), "sdp": ANSWER, "statement": statement.hex(),
+                             "signature": signed(SEED, VISIT, statement).hex()}, sdp=ANSWER)
+
+    def on_offer_that_the_webrtc_stack_cannot_use(self):
+        self.call("refuse", self.ended(self.row.error), code=self.row.error)
+
+    def on_hello_of_the_visitor(self):
+        """On the way to `connected`: the link sees nothing of it."""
 
 
 class CoordLink(Walk):
@@ -421,7 +508,8 @@ class VisitAtVisitor(Walk):
 
 def links():
     return [
-        {"type": "link-agent", "comment": "the agent's end of an agent link; README.md, Signaling.", "cases": list(AgentLink.cases("agent-link-agent"))},
+        {"type": "link-agent", "comment": "the agent's end of an agent link; README.md, Signaling.", "cases": [
+            *AgentLink.cases("agent-link-agent"), *VisitAtAgent.cases("visit-agent")]},
         {"type": "link-coord", "comment": "coord's end of an agent link; README.md, Signaling.", "cases": list(CoordLink.cases("agent-link-coord"))},
         {"type": "visit-coord", "comment": "a visit at coord; README.md, Signaling.", "cases": list(VisitAtCoord.cases("visit-coord"))},
         {"type": "visit-visitor", "comment": "a visit at the visitor; README.md, Signaling.", "cases": list(VisitAtVisitor.cases("visit-visitor"))},

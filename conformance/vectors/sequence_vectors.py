@@ -209,8 +209,9 @@ def crossing(add):
     s.expect(events=[told("cut", 1, code="REFUSED")])
     add("visitor/refused", "RESET and STOP in answer to a request without a body", s, ["SES-051", "ERR-004"])
     s = asked(Sequence("visitor"), method="POST", end=False).receive(kit.reset(1, "REFUSED")).receive(kit.stop(1, "REFUSED"))
-    s.expect([sent("RESET", 1)], [told("cut", 1, code="REFUSED"), told("stopped", 1, code="REFUSED")])
-    add("visitor/refused-with-body", "STOP is answered with RESET", s, ["SES-051", "SES-024"])
+    # A visitor that gives up its own half over the RESET has nothing left that the STOP could stop.
+    s.expect([sent("RESET", 1)], [told("cut", 1, code="REFUSED")], may_send=[sent("STOP", 1)], may_tell=[told("stopped", 1, code="REFUSED")])
+    add("visitor/refused-with-body", "both halves are over: RESET for the own one", s, ["SES-051", "SES-024"])
 
 
 def going_away(add):
@@ -279,6 +280,33 @@ def grease(add):
     add("agent/refused-100", "100 requests that come to nothing", s, ["SES-094", "SES-036"], "BAD_MESSAGE", "stream")
 
 
+def floods(add):
+    """What brings nothing: as much as a peer may always send, and far more than anybody has to take."""
+    honest, flood = 1_000, 100_000
+
+    def closed(role):
+        if role == "visitor":
+            return asked(Sequence("visitor")).receive(kit.response(1, 204, end=True), told("response", 1, status=204), told("end", 1))
+        s = Sequence("agent").receive(kit.request(1), *opened(1))
+        return s.call("respond", stream=1, status=204, end=True).expect([sent("RESPONSE", 1, end=True)])
+
+    def stopped():
+        return asked(Sequence("visitor")).call("cancel", stream=1).expect([sent("STOP", 1, "CANCELLED")])
+
+    bad_trailers = kit.trailers(1, (("Upper", "1"),), "TRAILERS on stream 1 with a name in upper case")
+    for name, comment, role, start, message in (
+        ("responses", "RESPONSEs for a stream that is closed", "visitor", lambda: closed("visitor"), kit.response(1)),
+        ("interim-responses", "1xx RESPONSEs for a stream that is closed", "visitor", lambda: closed("visitor"), kit.response(1, 103)),
+        ("stopped-interim-responses", "1xx RESPONSEs in a half that was stopped", "visitor", stopped, kit.response(1, 103)),
+        ("bad-trailers", "bad TRAILERS for a stream that is closed", "visitor", lambda: closed("visitor"), bad_trailers),
+        ("bad-trailers", "bad TRAILERS for a stream that is closed", "agent", lambda: closed("agent"), bad_trailers),
+    ):
+        s = start().receive(message, times=honest).expect().receive(kit.ping(1)).expect([sent("PONG", token="1")])
+        add(f"{role}/{name}-{honest}", comment + ", as many as an honest peer may send at once", s, ["SES-094"])
+        add(f"{role}/{name}-{flood}", comment + ", without end", start().receive(message, times=flood), ["SES-090", "SES-013"], "EXCESSIVE_LOAD",
+            flags=["Should"])
+
+
 def lost_paths(add):
     half_a_minute = 30_000
     for role in ("agent", "visitor"):
@@ -315,6 +343,10 @@ def heads(add):
         s.receive(kit.response(1, 103))
     s.expect(**broken())
     add("visitor/interim-5", "a fifth one may be too many", s, ["SES-021"], "BAD_MESSAGE", "stream", ["ManyInterim"], "acceptable")
+    for count in (5, 100):
+        s = visitor().receive(kit.response(1, 103), times=count).receive(kit.response(1, 204, end=True))
+        s.expect(events=[told("response", 1, status=103)] * count + [told("response", 1, status=204), told("end", 1)])
+        add(f"visitor/interim-{count}-and-final", "so many may be handed on as well", s, ["SES-021"], flags=["ManyInterim"], result="acceptable")
     for status in (0, 1, 99, 101, 600, 999, 1000, 65_736):
         s = visitor().receive(kit.response(1, status)).expect(**broken())
         add(f"visitor/status-{status}", "" if status != 65_736 else "200 in its lower 16 bits", s, ["SES-021"], "BAD_MESSAGE", "stream")
@@ -346,13 +378,14 @@ def sequences():
     cases = Cases()
     for walk, table in state_vectors.WALKS + websocket_states.WALKS:
         (cases.agent if walk.role == "agent" else cases.visitor).extend(walk.cases(table))
-    for part in (greetings, lanes, ids, crossing, going_away, grease, lost_paths, heads, websocket_sequences.websockets):
+    for part in (greetings, lanes, ids, crossing, going_away, grease, floods, lost_paths, heads, websocket_sequences.websockets):
         part(cases.add)
     return {
         "vectors": "state-sequences",
         "flags": {
             "ClosesItself": "an end that answers WS_CLOSE by itself has sent its own before the call (may_send), and turns the call down",
             "ManyInterim": "a receiver may refuse more than 4 interim responses (SES-021)",
+            "Should": "follows a SHOULD; an end that differs knows why (SES-090)",
             state_vectors.OWN_HALF_OPEN: "an end that has given up its own half before (it has sent the RESET or WS_CLOSE that an earlier "
                                          "step names in may_send) has a closed stream: it ignores the last message (SES-013)",
         },

@@ -320,7 +320,7 @@ class Streams(Walk):
         message = kit.request(3, "POST", end=False, note="POST / on stream 3, beyond max_streams")
         self.take(message) if self.row.scope == "session" else self.refused("REFUSED", message)
 
-    def on_request_after_goaway(self):
+    def on_request_above_last_stream(self):
         self.sequence.call("go_away").expect([sent("GOAWAY", code="NO_ERROR")])
         message = kit.request(3, "POST", end=False)
         self.take(message) if self.row.scope == "session" else self.refused("REFUSED", message)
@@ -360,11 +360,11 @@ class SessionTable(Walk):
     def start(self):
         self.next = 1
 
-    def settle(self, message, lane=0, sends=(), events=()):
+    def settle(self, message, lane=0, sends=(), events=(), may_tell=()):
         self.sequence.receive(message, lane=lane)
         if self.row.scope != "session":
             ignored = self.state == "closed"
-            self.sequence.expect([] if ignored else sends, [] if ignored else events)
+            self.sequence.expect([] if ignored else sends, [] if ignored else events, (), () if ignored else may_tell)
 
     def on_hello(self):
         self.settle(kit.hello(self.peer), events=[told("connected")])
@@ -382,7 +382,12 @@ class SessionTable(Walk):
         self.settle(kit.pong())
 
     def on_goaway_0(self):
-        self.settle(kit.go_away(), events=[told("goaway", last_stream="0")])
+        news = [told("goaway", last_stream="0")]
+        if self.row.action == "the lower last_stream counts":
+            # The number is as low as before: nothing new to tell.
+            self.settle(kit.go_away(), may_tell=news)
+        else:
+            self.settle(kit.go_away(), events=news)
 
     def on_goaway_with_a_code(self):
         self.settle(kit.go_away("INTERNAL"), events=[told("closed", code="INTERNAL")])
@@ -419,6 +424,12 @@ class SessionTable(Walk):
 class SessionAgent(SessionTable):
     role = "agent"
 
+    def start(self):
+        super().start()
+        if self.final.state == "opening" and "above last_stream" in self.final.event:
+            # Only who has begun to drain has a last_stream.
+            self.sequence.call("go_away").expect([sent("GOAWAY", code="NO_ERROR", last_stream="0")])
+
     def opened(self, lane):
         stream, self.next = self.next, self.next + 2
         if self.row.error == "REFUSED":
@@ -426,17 +437,28 @@ class SessionAgent(SessionTable):
         else:
             self.settle(kit.request(stream), lane, events=[told("request", stream, method="GET", target="/"), told("end", stream)])
 
-    def on_request(self):
+    def on_request_up_to_last_stream(self):
         self.opened(0)
 
-    def on_request_on_another_lane(self):
+    def on_request_above_last_stream(self):
+        self.opened(0)
+
+    def on_request_up_to_last_stream_on_another_lane(self):
+        self.opened(1)
+
+    def on_request_above_last_stream_on_another_lane(self):
         self.opened(1)
 
     def on_response(self):
         self.settle(kit.response(1))
 
     def on_finish(self):
-        sends = [sent("GOAWAY", code="NO_ERROR", last_stream="0")] if self.row.action.startswith("GOAWAY") else []
+        last = 0
+        if self.state == "open" and self.final.state == "draining" and "up to last_stream" in self.final.event:
+            # A higher stream, on the lane that the request in question does not come on.
+            last, lane = 101, 0 if "another lane" in self.final.event else 1
+            self.sequence.receive(kit.request(last), told("request", last, method="GET", target="/"), told("end", last), lane=lane)
+        sends = [sent("GOAWAY", code="NO_ERROR", last_stream=str(last))] if self.row.action.startswith("GOAWAY") else []
         self.sequence.call("go_away").expect(sends)
 
 
@@ -480,8 +502,44 @@ class LivenessVisitor(Liveness):
     role = "visitor"
 
 
+class Path(Walk):
+    """The path of the transport comes and goes."""
+
+    probe = "30 s without a path"
+
+    def prefix(self):
+        return self.role + "/"
+
+    def on_path_lost(self):
+        self.sequence.call("path_lost").expect()
+
+    def on_path_found(self):
+        self.sequence.call("path_found").expect()
+
+    def on_any_message(self):
+        if self.state == "without a path":
+            # The first 30 s end within the second wait.
+            self.sequence.wait(29_999)
+            self.take(kit.pong(99))
+            self.sequence.wait(29_999).expect()
+        else:
+            self.take(kit.pong(99))
+
+    def on_30_s_without_a_path(self):
+        self.sequence.wait(30_000)
+        if self.row.scope == "session":
+            self.sequence.expect([sent("GOAWAY", code=self.row.error)], [told("closed", code=self.row.error)])
+        else:
+            self.sequence.expect()
+
+
+class PathVisitor(Path):
+    role = "visitor"
+
+
 WALKS = [
     (RequestHalf, "request-half"), (ResponseHalf, "response-half"), (RequestSender, "request-sender"),
     (ResponseSender, "response-sender"), (Streams, "streams"), (SessionAgent, "session-agent"),
     (SessionVisitor, "session-visitor"), (Liveness, "liveness"), (LivenessVisitor, "liveness"),
+    (Path, "path"), (PathVisitor, "path"),
 ]

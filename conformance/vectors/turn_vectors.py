@@ -52,10 +52,10 @@ def turn_credentials():
     check("time-not-a-number", "", "soon:0102030405060708", req=["SIG-029"])
     for name, comment, username in (("no-random", "coturn takes such a username", str(NOW + 3_600)), ("a-name", "", f"{NOW + 3_600}:somebody"),
                                     ("random-upper-case", "", f"{NOW + 3_600}:0102030405060708".replace("08", "AB"))):
-        check(name, comment or "another form than coord's", username, result="acceptable", flags=["OtherForm"])
+        check(name, comment or "another form than coord's", username, result="acceptable", flags=["OtherForm"], req=["SIG-042"])
     return {
         "vectors": "turn-credentials",
-        "flags": {"OtherForm": "only who holds the secret can make it, and SIG-022 says no more than what coord issues; a relay may take it or not"},
+        "flags": {"OtherForm": "a username of another form, which only who holds the secret can make; a relay may take it or not (SIG-042)"},
         "groups": [
             {"type": "turn-issue", "comment": "what coord issues.", "cases": issued},
             {"type": "turn-check", "comment": "whether a relay lets somebody in.", "cases": checked},

@@ -75,6 +75,7 @@ fn sequences_of_an_agent() {
             ("streams", "streams"),
             ("session-agent", "session-agent"),
             ("agent/liveness", "liveness"),
+            ("agent/path", "path"),
             ("websocket-request-half", "websocket-request-half"),
         ],
     );
@@ -91,6 +92,7 @@ fn sequences_of_a_visitor() {
             ("request-sender", "request-sender"),
             ("session-visitor", "session-visitor"),
             ("visitor/liveness", "liveness"),
+            ("visitor/path", "path"),
             ("websocket-response-half", "websocket-response-half"),
             ("websocket-sender", "websocket-sender"),
         ],

@@ -317,7 +317,8 @@ export class Session {
     const stream = this.#streams.get(frame.stream);
     const givesUp = type === FrameType.RESET || type === FrameType.STOP;
     if (givesUp) this.#spend(Cost.STREAM);
-    else if (type === FrameType.CREDIT || !stream) this.#spend(Cost.FRAME);
+    // What nobody waits for costs, even where it is not judged (SES-028, SES-094).
+    else if (type === FrameType.CREDIT || !stream || (type === FrameType.RESPONSE && stream.receiving === "discarding")) this.#spend(Cost.FRAME);
     if (!stream) return this.#consumeSession(charge);
     if (lane !== stream.lane) throw protocolError("a frame came on another lane than its stream's");
     if (type === FrameType.STOP) this.#onStop(stream, msg.decodeStop(payload).code);
