@@ -79,8 +79,8 @@ impl Failure {
                  fields that HTTP does not allow. Only the app's author can change that."
             }
             Self::HeadTooLarge => {
-                "The header fields of the app's answer are larger than 16 KiB. Cookies are the \
-                 usual cause."
+                "The header fields of the app's answer are larger than 16 KiB, or more than 256. \
+                 Cookies are the usual cause."
             }
             Self::NotAWebSocket => {
                 "You reached the right machine and the app answered, but not as a WebSocket does. \

@@ -163,8 +163,14 @@ fn failure_of_head(error: &StreamError) -> Option<Failure> {
 }
 
 fn failure_of(error: &ClientError) -> Failure {
+    let cause = std::error::Error::source(error);
+    let too_large = cause
+        .and_then(|cause| cause.downcast_ref::<hyper::Error>())
+        .is_some_and(hyper::Error::is_parse_too_large);
     if error.is_connect() {
         Failure::UpstreamUnavailable
+    } else if too_large {
+        Failure::HeadTooLarge
     } else {
         Failure::UpstreamFailed
     }
