@@ -116,6 +116,8 @@ pub(crate) struct Receiver {
     granted: u64,
     received: u64,
     consumed: u64,
+    /// WS_CLOSE came, whatever became of the half since.
+    closed: bool,
 }
 
 impl Receiver {
@@ -148,6 +150,7 @@ impl Receiver {
             granted: window,
             received: 0,
             consumed: 0,
+            closed: false,
         }
     }
 
@@ -195,7 +198,7 @@ impl Receiver {
 
     /// Whether the peer has closed the WebSocket.
     pub(crate) const fn is_closed(&self) -> bool {
-        matches!(self.half, RecvHalf::Closed(..))
+        self.closed
     }
 
     /// Bytes that wait for the application; those of messages with their charge (SES-040).
@@ -335,6 +338,7 @@ impl Receiver {
 
     /// Ends the body; whether the application is to hear of it.
     pub(crate) fn on_end(&mut self, end: EndOfBody) -> Result<bool, RecvFault> {
+        let closes = matches!(end, EndOfBody::Close(_));
         let short = matches!(self.length, BodyLength::Exactly(length) if self.received != length);
         let (half, outcome) = match (std::mem::replace(&mut self.half, RecvHalf::Dropped), end) {
             // The length is checked on the way in the other direction already (SES-037).
@@ -377,6 +381,7 @@ impl Receiver {
             ) => (half, Ok(false)),
             (half, EndOfBody::End(_) | EndOfBody::Close(_)) => (half, Err(RecvFault::Unexpected)),
         };
+        self.closed |= closes && outcome.is_ok();
         self.half = half;
         outcome
     }

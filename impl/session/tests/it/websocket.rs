@@ -559,6 +559,23 @@ fn nothing_begins_behind_the_close_of_the_peer() {
     );
 }
 
+/// WSK-021: whether or not the application still wants to hear of the close.
+#[test]
+fn a_close_counts_also_behind_a_stop() {
+    for stopped_first in [true, false] {
+        let mut peer = agent();
+        if stopped_first {
+            peer.session.stop(id(1), ErrorCode::NO_ERROR);
+        }
+        peer.take(0, &close_frame(1, 1000, "")).unwrap();
+        peer.session.stop(id(1), ErrorCode::NO_ERROR);
+        assert!(send(&mut peer.session, TEXT, b"late", true));
+        let sent = peer.sent(0);
+        let message = |frame: &Frame| matches!(frame, Frame::Message { .. });
+        assert!(!sent.iter().any(message), "{sent:?}");
+    }
+}
+
 /// WSK-022: what ends without a close is an error, behind what came before.
 #[test]
 fn a_reset_is_no_close() {
