@@ -67,3 +67,27 @@ fn pings_are_answered_at_once() {
         assert_eq!(visitor.sent(0), [Frame::Pong { token }]);
     }
 }
+
+/// SES-063
+#[test]
+fn a_path_that_comes_back_within_30_s_changes_nothing() {
+    let mut peer = Peer::connected(Role::Agent);
+    peer.session.path_lost(peer.now);
+    peer.advance(29 * SECOND);
+    peer.session.path_found();
+    peer.advance(10 * SECOND);
+    assert!(!peer.session.is_closed());
+    peer.session.path_lost(peer.now);
+    peer.advance(5 * SECOND);
+    // Said twice, it is still the same loss.
+    peer.session.path_lost(peer.now);
+    peer.take(0, &Frame::Pong { token: 1 }).unwrap();
+    peer.session.path_lost(peer.now);
+    peer.advance(29 * SECOND);
+    assert!(!peer.session.is_closed());
+    peer.advance(SECOND);
+    assert!(matches!(
+        peer.events().last(),
+        Some(Event::Closed(error)) if error.code == ErrorCode::IDLE_TIMEOUT
+    ));
+}

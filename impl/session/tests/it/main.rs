@@ -24,8 +24,6 @@ mod network;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
-mod registries;
-#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod websocket;

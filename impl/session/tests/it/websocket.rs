@@ -1,7 +1,5 @@
 //! WebSockets inside a stream (spec/v1/websocket.md).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use p2claw_proto::v1 as proto;
 use p2claw_session::frame::Frame;
@@ -720,29 +718,4 @@ fn late_messages_are_ignored() {
     assert_eq!(peer.session.open_streams(), 0);
     peer.take_all(0, &[message(1, TEXT, b"x", true), close_frame(1, 1000, "")]);
     assert!(!peer.session.is_closed());
-}
-
-/// SES-063
-#[test]
-fn a_path_that_comes_back_within_30_s_changes_nothing() {
-    const SECOND: Duration = Duration::from_secs(1);
-    let mut peer = agent();
-    peer.session.path_lost(peer.now);
-    peer.advance(29 * SECOND);
-    peer.session.path_found();
-    peer.advance(10 * SECOND);
-    assert!(!peer.session.is_closed());
-    peer.session.path_lost(peer.now);
-    peer.advance(5 * SECOND);
-    // Said twice, it is still the same loss.
-    peer.session.path_lost(peer.now);
-    peer.take(0, &message(1, TEXT, b"x", true)).unwrap();
-    peer.session.path_lost(peer.now);
-    peer.advance(29 * SECOND);
-    assert!(!peer.session.is_closed());
-    peer.advance(SECOND);
-    assert!(matches!(
-        peer.events().last(),
-        Some(Event::Closed(error)) if error.code == ErrorCode::IDLE_TIMEOUT
-    ));
 }
