@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import test from "node:test";
 import { Jar } from "../src/cookie/jar.ts";
 import { parseCookieDate, parseSetCookie } from "../src/cookie/parse.ts";
@@ -153,4 +155,10 @@ testVectors("cookies", {
       else assert.equal(one.get(get ?? "/", at_ms, SCOPES[site ?? ""] ?? assert.fail(`site ${site}`), script), cookie);
     }
   },
+});
+
+test("the seeds of the jar's fuzzer", () => {
+  const fuzzer = join(process.cwd(), "../../fuzz/cookies.mjs");
+  const told = execFileSync(process.execPath, [fuzzer, "--replay"], { encoding: "utf8" });
+  assert.match(told, /^jar: [1-9]\d* executions, .*nothing found$/m);
 });
