@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use p2claw_agent::Upstream;
 use p2claw_agent::fields::{VisitFacts, for_upstream, for_visitor};
-use p2claw_agent::transport::Path;
+use p2claw_agent::transport::{CandidateKind, Path};
 use p2claw_conformance::vectors::{Case, HTTP_FIELDS};
 use p2claw_session::Fields;
 use serde::Deserialize;
@@ -96,6 +96,8 @@ fn fields_to_the_upstream() {
             path: remote.map(|remote| Path {
                 local: "192.0.2.1:1".parse().unwrap(),
                 remote,
+                local_kind: CandidateKind::Host,
+                remote_kind: CandidateKind::PeerReflexive,
             }),
         };
         let upstream: Upstream = input.upstream.parse().unwrap();

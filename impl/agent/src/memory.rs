@@ -12,12 +12,14 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use p2claw_proto::v1::IceServer;
 use p2claw_session::LaneId;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
 use crate::transport::{
-    Accepted, Offered, Path, PathState, Peer, PeerEvent, PeerTransport, TransportError,
+    Accepted, CandidateKind, Offered, Path, PathState, Peer, PeerEvent, PeerTransport,
+    TransportError,
 };
 
 /// Messages on their way, for each direction.
@@ -100,6 +102,8 @@ impl PeerTransport for MemoryTransport {
     fn offer(&self) -> BoxFuture<'_, Result<Offered, TransportError>> {
         Box::pin(async move { Ok(self.make_offer()) })
     }
+
+    fn use_servers(&self, _: &[IceServer]) {}
 
     fn local_addresses(&self) -> Vec<SocketAddr> {
         Vec::new()
@@ -184,6 +188,14 @@ impl Peer for MemoryPeer {
         }
     }
 
+    fn restart(&mut self) -> Result<String, TransportError> {
+        Err(TransportError::Closed)
+    }
+
+    fn accept_restart(&mut self, _: &str) -> Result<String, TransportError> {
+        Err(TransportError::Closed)
+    }
+
     fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
         if !answer.contains("a=memory:") {
             return Err(TransportError::BadDescription(
@@ -201,6 +213,8 @@ impl Peer for MemoryPeer {
         self.connected.then_some(Path {
             local: here,
             remote: here,
+            local_kind: CandidateKind::Host,
+            remote_kind: CandidateKind::Host,
         })
     }
 

@@ -12,6 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+pub use p2claw_network::CandidateKind;
+use p2claw_proto::v1::IceServer;
 use p2claw_session::LaneId;
 
 /// Label of every pre-negotiated data channel (`RTC-002`).
@@ -27,6 +29,10 @@ pub trait PeerTransport: Send + Sync + fmt::Debug + 'static {
 
     /// Makes an offer, as a native visitor.
     fn offer(&self) -> BoxFuture<'_, Result<Offered, TransportError>>;
+
+    /// The STUN and TURN servers to gather with from now on (`SIG-022`), instead of those before.
+    /// Peers that exist already may take them up with their next restart.
+    fn use_servers(&self, servers: &[IceServer]);
 
     /// Addresses of the UDP sockets in use, for people who configure firewalls.
     fn local_addresses(&self) -> Vec<SocketAddr>;
@@ -66,6 +72,21 @@ pub trait Peer: Send {
     /// When the lane does not exist or the peer is closed.
     fn try_send(&mut self, lane: LaneId, message: &Bytes) -> Result<bool, TransportError>;
 
+    /// Begins to look for a new path (an ICE restart, RFC 8445 section 9): the offer to send, as
+    /// the visitor. The present path and the streams go on meanwhile. The answer goes to
+    /// [`Peer::accept_answer`]; an offer that is never answered is forgotten with the next one.
+    ///
+    /// # Errors
+    /// When the first answer has not come yet, or the peer is closed.
+    fn restart(&mut self) -> Result<String, TransportError>;
+
+    /// Answers the other side's restart, as the agent.
+    ///
+    /// # Errors
+    /// When the SDP cannot be used, or names another certificate than the one that this peer is
+    /// connected to.
+    fn accept_restart(&mut self, offer: &str) -> Result<String, TransportError>;
+
     /// Takes the answer to this side's offer.
     ///
     /// # Errors
@@ -87,10 +108,22 @@ pub trait Peer: Send {
 /// The addresses that carry a peer connection, as seen from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path {
-    /// This end.
+    /// This end: an address of this machine, or of its relay.
     pub local: SocketAddr,
     /// The other end, which may be a relay.
     pub remote: SocketAddr,
+    /// What [`Path::local`] is.
+    pub local_kind: CandidateKind,
+    /// What [`Path::remote`] is, as far as this end was told.
+    pub remote_kind: CandidateKind,
+}
+
+impl Path {
+    /// Whether packets pass through a relay, of whichever end.
+    #[must_use]
+    pub fn is_relayed(&self) -> bool {
+        [self.local_kind, self.remote_kind].contains(&CandidateKind::Relayed)
+    }
 }
 
 /// What a peer reports.

@@ -1,26 +1,22 @@
 //! The sockets that all peers share, and the making of peers.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use futures_util::future::BoxFuture;
 use p2claw_agent::transport::{Accepted, LANE_LABEL, Offered, PeerTransport, TransportError};
+use p2claw_network::{Hub, HubConfig, LocalCandidate, Port};
+use p2claw_proto::v1::IceServer;
 use str0m::{
     Candidate, Rtc, RtcConfig,
     change::SdpOffer,
     channel::{ChannelConfig, ChannelId},
     config::DtlsVersion,
 };
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
-    demux::Demux,
-    peer::Str0mPeer,
-    socket::{ReadBuffer, Socket},
+    description,
+    peer::{Parts, Str0mPeer},
 };
 
 /// Bytes that str0m holds for one peer, sent and not yet acknowledged ones included. Caps one
@@ -54,33 +50,18 @@ impl Default for EndpointConfig {
     }
 }
 
-/// UDP sockets shared by any number of peers. Dropping it ends its readers.
+/// Makes peers on the sockets of a [`Hub`].
 #[derive(Debug)]
 pub struct Endpoint {
-    shared: Arc<Shared>,
+    hub: Hub,
     lanes: u8,
-    loopback: bool,
-    _readers: JoinSet<()>,
 }
 
-/// A pause after a read that failed.
-const READ_PAUSE: Duration = Duration::from_millis(100);
-
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) ipv4: Option<Arc<Socket>>,
-    pub(crate) ipv6: Option<Arc<Socket>>,
-    pub(crate) demux: Demux,
-}
-
-impl Shared {
-    pub(crate) fn socket_for(&self, address: SocketAddr) -> Option<&Arc<Socket>> {
-        if address.is_ipv4() {
-            self.ipv4.as_ref()
-        } else {
-            self.ipv6.as_ref()
-        }
-    }
+/// A connection of the stack whose descriptions are not exchanged yet.
+struct Fresh {
+    rtc: Rtc,
+    port: Port,
+    offered: Vec<(LocalCandidate, Candidate)>,
 }
 
 impl Endpoint {
@@ -89,43 +70,24 @@ impl Endpoint {
     /// # Errors
     /// When no socket of either family can be bound to the port.
     pub fn bind(config: &EndpointConfig) -> io::Result<Self> {
-        let ipv4 = Socket::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, config.port)));
-        let ipv6 = Socket::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, config.port)));
-        let (ipv4, ipv6) = match (ipv4, ipv6) {
-            (Err(error), Err(_)) => return Err(error),
-            // A chosen port that somebody else has is the user's to know about.
-            (Err(error), Ok(_)) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
-            (ipv4, ipv6) => (ipv4.ok().map(Arc::new), ipv6.ok().map(Arc::new)),
-        };
-        let shared = Arc::new(Shared {
-            ipv4,
-            ipv6,
-            demux: Demux::default(),
-        });
-        let mut readers = JoinSet::new();
-        for socket in shared.ipv4.iter().chain(&shared.ipv6) {
-            let (socket, shared) = (Arc::clone(socket), Arc::clone(&shared));
-            readers.spawn(async move {
-                let mut buffer = ReadBuffer::new();
-                loop {
-                    let read = socket.read(&mut buffer, |datagram| shared.demux.deliver(datagram));
-                    if let Err(error) = read.await {
-                        // A network that is down for now; an agent that is deaf is of no use.
-                        tracing::warn!(%error, local = %socket.local(), "UDP socket failed");
-                        tokio::time::sleep(READ_PAUSE).await;
-                    }
-                }
-            });
-        }
-        Ok(Self {
-            shared,
-            lanes: config.lanes.clamp(1, 16),
+        let hub = Hub::bind(HubConfig {
+            port: config.port,
             loopback: config.loopback,
-            _readers: readers,
-        })
+            ..HubConfig::default()
+        })?;
+        Ok(Self::on(hub, config.lanes))
     }
 
-    fn rtc(&self) -> Result<Rtc, TransportError> {
+    /// Uses sockets that are there already. `lanes` is 1..=16 (`RTC-002`).
+    #[must_use]
+    pub fn on(hub: Hub, lanes: u8) -> Self {
+        Self {
+            hub,
+            lanes: lanes.clamp(1, 16),
+        }
+    }
+
+    fn fresh(&self) -> Result<Fresh, TransportError> {
         let mut config = RtcConfig::new()
             .clear_codecs()
             .set_dtls_version(DtlsVersion::Auto)
@@ -133,46 +95,14 @@ impl Endpoint {
             .set_sctp_max_buffered_amount(SEND_BUFFER_BYTES);
         config.set_initial_stun_rto(FIRST_CHECK_REPEAT);
         let mut rtc = config.build(Instant::now().into_std());
-        for address in self.host_addresses()? {
-            let candidate = Candidate::host(address, "udp")
-                .map_err(|error| TransportError::Stack(error.to_string()))?;
+        let port = self.hub.attach()?;
+        let mut offered = Vec::new();
+        for local in port.candidates() {
+            let candidate = description::candidate(local)?;
+            offered.push((*local, candidate.clone()));
             rtc.add_local_candidate(candidate);
         }
-        Ok(rtc)
-    }
-
-    /// Addresses of this machine, as they are now: interfaces come and go.
-    fn host_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        let mut ips: Vec<IpAddr> = if_addrs::get_if_addrs()?
-            .into_iter()
-            .map(|interface| interface.ip())
-            .collect();
-        ips.retain(|ip| !is_link_local(*ip));
-        let has_others = ips.iter().any(|ip| !ip.is_loopback());
-        if has_others && !self.loopback {
-            ips.retain(|ip| !ip.is_loopback());
-        }
-        // Others first: Firefox never pairs with a loopback candidate.
-        ips.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
-        ips.dedup();
-        let addresses = ips.into_iter().filter_map(|ip| {
-            let socket = if ip.is_ipv4() {
-                &self.shared.ipv4
-            } else {
-                &self.shared.ipv6
-            };
-            socket
-                .as_ref()
-                .map(|socket| SocketAddr::new(ip, socket.local().port()))
-        });
-        let addresses: Vec<SocketAddr> = addresses.collect();
-        if addresses.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                "this machine has no network address",
-            ));
-        }
-        Ok(addresses)
+        Ok(Fresh { rtc, port, offered })
     }
 
     fn lane_config(lane: u8) -> ChannelConfig {
@@ -184,16 +114,20 @@ impl Endpoint {
     }
 
     fn answer(&self, offer: &str) -> Result<Accepted, TransportError> {
-        let offer = SdpOffer::from_sdp_string(offer)
+        let parsed = SdpOffer::from_sdp_string(offer)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
-        let mut rtc = self.rtc()?;
+        let Fresh {
+            mut rtc,
+            port,
+            offered,
+        } = self.fresh()?;
         let answer = rtc
             .sdp_api()
-            .accept_offer(offer)
+            .accept_offer(parsed)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
         let answer = answer.to_sdp_string();
         // str0m agrees to an offer of nothing, too, and its answer then has no certificate.
-        if !has_data_channels(&answer) {
+        if !description::has_data_channels(&answer) {
             return Err(TransportError::BadDescription(
                 "it offers no data channels".to_owned(),
             ));
@@ -204,7 +138,14 @@ impl Endpoint {
                     .create_data_channel(Self::lane_config(lane))
             })
             .collect();
-        let peer = Str0mPeer::new(rtc, Arc::clone(&self.shared), lanes, None);
+        let peer = Str0mPeer::new(Parts {
+            rtc,
+            port,
+            offered,
+            lanes,
+            pending_offer: None,
+            remote: Some(offer.to_owned()),
+        });
         Ok(Accepted {
             answer,
             peer: Box::new(peer),
@@ -212,7 +153,11 @@ impl Endpoint {
     }
 
     fn make_offer(&self) -> Result<Offered, TransportError> {
-        let mut rtc = self.rtc()?;
+        let Fresh {
+            mut rtc,
+            port,
+            offered,
+        } = self.fresh()?;
         let mut changes = rtc.sdp_api();
         let lanes: Vec<ChannelId> = (0..self.lanes)
             .map(|lane| changes.add_channel_with_config(Self::lane_config(lane)))
@@ -220,7 +165,14 @@ impl Endpoint {
         let (offer, pending) = changes
             .apply()
             .ok_or_else(|| TransportError::Stack("the offer came out empty".to_owned()))?;
-        let peer = Str0mPeer::new(rtc, Arc::clone(&self.shared), lanes, Some(pending));
+        let peer = Str0mPeer::new(Parts {
+            rtc,
+            port,
+            offered,
+            lanes,
+            pending_offer: Some(pending),
+            remote: None,
+        });
         Ok(Offered {
             offer: offer.to_sdp_string(),
             peer: Box::new(peer),
@@ -237,27 +189,11 @@ impl PeerTransport for Endpoint {
         Box::pin(async move { self.make_offer() })
     }
 
-    fn local_addresses(&self) -> Vec<SocketAddr> {
-        self.shared
-            .ipv4
-            .iter()
-            .chain(&self.shared.ipv6)
-            .map(|socket| socket.local())
-            .collect()
+    fn use_servers(&self, servers: &[IceServer]) {
+        self.hub.use_servers(servers);
     }
-}
 
-/// Whether a description has a section for data channels that is not refused (RFC 8841 section 5).
-fn has_data_channels(description: &str) -> bool {
-    description
-        .lines()
-        .filter_map(|line| line.strip_prefix("m=application "))
-        .any(|section| !section.starts_with("0 "))
-}
-
-fn is_link_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    fn local_addresses(&self) -> Vec<SocketAddr> {
+        self.hub.local_addresses()
     }
 }

@@ -15,10 +15,8 @@
 //! # }
 //! ```
 
-mod batch;
-mod demux;
+mod description;
 mod endpoint;
 mod peer;
-mod socket;
 
 pub use endpoint::{Endpoint, EndpointConfig};

@@ -4,25 +4,24 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use p2claw_agent::transport::{LINGER, Path, PathState, Peer, PeerEvent, TransportError};
+use p2claw_agent::transport::{
+    CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError,
+};
+use p2claw_network::{Datagram, LocalCandidate, Port, PortEvent, RemoteKinds};
 use p2claw_session::LaneId;
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc,
-    change::{SdpAnswer, SdpPendingOffer},
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::ChannelId,
     net::{Protocol, Receive},
 };
-use tokio::{
-    sync::mpsc,
-    time::{Instant, Sleep, sleep_until},
-};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::{batch::Batch, endpoint::Shared, socket::Datagram};
+use crate::description::{self, fingerprint};
 
 /// Datagrams handled before the caller gets its turn, so that one busy visitor cannot keep a
 /// task from its other work.
@@ -33,23 +32,24 @@ const STUN_FIRST_BYTE_MAX: u8 = 3;
 
 pub(crate) struct Str0mPeer {
     rtc: Rtc,
-    shared: Arc<Shared>,
-    ufrag: String,
-    datagrams: mpsc::Receiver<Datagram>,
+    port: Port,
+    /// What str0m offers of this end.
+    offered: Vec<(LocalCandidate, Candidate)>,
+    remote_kinds: RemoteKinds,
+    /// The other end's certificate, once its description is here.
+    remote_fingerprint: Option<String>,
     lanes: Vec<ChannelId>,
     pending_offer: Option<SdpPendingOffer>,
     timer: Pin<Box<Sleep>>,
     /// Bounded: filled from one input, emptied before the next is read.
     events: VecDeque<PeerEvent>,
-    batch: Batch,
-    /// A datagram that did not fit the batch that the kernel would not take.
-    held: Option<(SocketAddr, SocketAddr, Vec<u8>)>,
     path: Option<Path>,
     /// ICE and DTLS are done: the other end has the certificate that its description names.
     connected: bool,
     /// Lanes that str0m opened before that; with SNAP it does so at once.
     early: Vec<LaneId>,
-    known: Option<SocketAddr>,
+    /// The other end was told that there are no more candidates.
+    gathered: bool,
     /// A send was refused since the last `Writable`.
     refused: bool,
     /// Something was written since the last drain.
@@ -70,40 +70,62 @@ enum Closing {
     Goodbye,
 }
 
+/// What a peer begins with.
+pub(crate) struct Parts {
+    pub(crate) rtc: Rtc,
+    pub(crate) port: Port,
+    pub(crate) offered: Vec<(LocalCandidate, Candidate)>,
+    pub(crate) lanes: Vec<ChannelId>,
+    pub(crate) pending_offer: Option<SdpPendingOffer>,
+    /// The other end's description, where it is known.
+    pub(crate) remote: Option<String>,
+}
+
 impl Str0mPeer {
-    pub(crate) fn new(
-        mut rtc: Rtc,
-        shared: Arc<Shared>,
-        lanes: Vec<ChannelId>,
-        pending_offer: Option<SdpPendingOffer>,
-    ) -> Self {
-        let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
-        let datagrams = shared.demux.insert(&ufrag);
-        Self {
-            rtc,
-            shared,
-            ufrag,
-            datagrams,
-            lanes,
-            pending_offer,
+    pub(crate) fn new(parts: Parts) -> Self {
+        let mut peer = Self {
+            rtc: parts.rtc,
+            port: parts.port,
+            offered: parts.offered,
+            remote_kinds: RemoteKinds::default(),
+            remote_fingerprint: None,
+            lanes: parts.lanes,
+            pending_offer: parts.pending_offer,
             timer: Box::pin(sleep_until(Instant::now())),
             events: VecDeque::new(),
-            batch: Batch::default(),
-            held: None,
             path: None,
             connected: false,
             early: Vec::new(),
-            known: None,
+            gathered: false,
             refused: false,
             dirty: true,
             closing: Closing::No,
             closed: None,
+        };
+        peer.name();
+        if let Some(remote) = &parts.remote {
+            peer.learn(remote);
+        }
+        peer
+    }
+
+    /// Makes this end's present user fragment known.
+    fn name(&mut self) {
+        let ufrag = self.rtc.direct_api().local_ice_credentials().ufrag;
+        self.port.name(&ufrag);
+    }
+
+    /// Notes what the other end's description says.
+    fn learn(&mut self, remote: &str) {
+        self.remote_kinds.learn_description(remote);
+        if self.remote_fingerprint.is_none() {
+            self.remote_fingerprint = fingerprint(remote);
         }
     }
 
-    /// Takes everything that str0m wants to send or say. `false`: the kernel is full.
+    /// Takes everything that str0m wants to send or say. `false`: the system takes no more now.
     fn drain(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.send_held(cx) {
+        if self.port.is_blocked() && self.port.poll_flush(cx).is_pending() {
             return false;
         }
         while self.dirty {
@@ -115,26 +137,11 @@ impl Str0mPeer {
                         .first()
                         .is_some_and(|first| *first > STUN_FIRST_BYTE_MAX)
                     {
-                        self.path = Some(Path {
-                            local: source,
-                            remote: destination,
-                        });
+                        self.note_path(source, destination);
                     }
-                    if self.known != Some(destination) {
-                        self.shared.demux.learn(&self.ufrag, destination);
-                        self.known = Some(destination);
-                    }
-                    let Some(socket) = self.shared.socket_for(source) else {
-                        continue;
-                    };
-                    // What is collected leaves by its own socket, which may be the other one.
-                    if !self.batch.fits(socket, source, destination, datagram.len())
-                        && !self.flush(cx)
-                    {
-                        self.held = Some((source, destination, datagram.to_vec()));
+                    if !self.port.send(source, destination, &transmit.contents, cx) {
                         return false;
                     }
-                    self.batch.push(source, destination, datagram);
                 }
                 Ok(Output::Event(event)) => self.note(event),
                 Ok(Output::Timeout(at)) => {
@@ -152,34 +159,79 @@ impl Str0mPeer {
                 }
             }
         }
-        self.flush(cx)
+        self.port.poll_flush(cx).is_ready()
     }
 
-    fn send_held(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((source, destination, datagram)) = self.held.take() else {
-            return true;
-        };
-        if self.flush(cx) {
-            self.batch.push(source, destination, &datagram);
-            true
-        } else {
-            self.held = Some((source, destination, datagram));
-            false
+    fn note_path(&mut self, local: SocketAddr, remote: SocketAddr) {
+        if self
+            .path
+            .is_some_and(|path| (path.local, path.remote) == (local, remote))
+        {
+            return;
+        }
+        let own = self.offered.iter();
+        let relayed = own
+            .filter(|(candidate, _)| candidate.kind == CandidateKind::Relayed)
+            .any(|(candidate, _)| candidate.address == local);
+        self.path = Some(Path {
+            local,
+            remote,
+            local_kind: if relayed {
+                CandidateKind::Relayed
+            } else {
+                CandidateKind::Host
+            },
+            remote_kind: self.remote_kinds.kind_of(remote),
+        });
+    }
+
+    /// Offers what is new of `known`, and nothing that is gone any more.
+    fn offer_candidates(&mut self, known: &[LocalCandidate]) {
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.offered)
+            .into_iter()
+            .partition(|(candidate, _)| known.contains(candidate));
+        self.offered = kept;
+        for (_, candidate) in gone {
+            self.rtc.direct_api().invalidate_candidate(&candidate);
+            self.dirty = true;
+        }
+        for candidate in known {
+            self.offer_candidate(*candidate);
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.batch.is_empty() {
-            return true;
+    /// Offers one more address, and tells the other end while it listens.
+    fn offer_candidate(&mut self, local: LocalCandidate) {
+        if self.offered.iter().any(|(known, _)| *known == local) {
+            return;
         }
-        let Some(socket) = self
-            .batch
-            .source()
-            .and_then(|source| self.shared.socket_for(source))
-        else {
-            return true;
+        let Ok(candidate) = description::candidate(&local) else {
+            return;
         };
-        self.batch.flush(socket, cx)
+        self.dirty = true;
+        self.offered.push((local, candidate.clone()));
+        // `None`: str0m has one that is as good.
+        if let Some(added) = self.rtc.add_local_candidate(candidate)
+            && !self.gathered
+        {
+            let told = PeerEvent::Candidate(Some(added.to_sdp_string()));
+            self.events.push_back(told);
+        }
+    }
+
+    fn hear(&mut self, news: PortEvent) {
+        match news {
+            PortEvent::Candidate(candidate) => self.offer_candidate(candidate),
+            PortEvent::Complete => {
+                if !std::mem::replace(&mut self.gathered, true) {
+                    self.events.push_back(PeerEvent::Candidate(None));
+                }
+            }
+            PortEvent::AddressesChanged => {
+                let known = self.port.refresh().to_vec();
+                self.offer_candidates(&known);
+            }
+        }
     }
 
     #[expect(
@@ -299,9 +351,13 @@ impl Peer for Str0mPeer {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if let Poll::Ready(Some(datagram)) = self.datagrams.poll_recv(cx) {
+            if let Poll::Ready(datagram) = self.port.poll_receive(cx) {
                 budget -= 1;
                 self.receive(&datagram);
+                continue;
+            }
+            if let Poll::Ready(news) = self.port.poll_news(cx) {
+                self.hear(news);
                 continue;
             }
             if self.timer.as_mut().poll(cx).is_ready() {
@@ -329,21 +385,78 @@ impl Peer for Str0mPeer {
         Ok(taken)
     }
 
+    fn restart(&mut self) -> Result<String, TransportError> {
+        if self.closed.is_some() || self.closing != Closing::No {
+            return Err(TransportError::Closed);
+        }
+        if self.remote_fingerprint.is_none() {
+            return Err(TransportError::Stack(
+                "the first answer has not come yet".to_owned(),
+            ));
+        }
+        let known = self.port.refresh().to_vec();
+        self.offer_candidates(&known);
+        self.dirty = true;
+        let mut changes = self.rtc.sdp_api();
+        let credentials = changes.ice_restart(true);
+        let (offer, pending) = changes
+            .apply()
+            .ok_or_else(|| TransportError::Stack("the offer came out empty".to_owned()))?;
+        self.port.name(&credentials.ufrag);
+        self.pending_offer = Some(pending);
+        self.gathered = false;
+        Ok(offer.to_sdp_string())
+    }
+
+    fn accept_restart(&mut self, offer: &str) -> Result<String, TransportError> {
+        if self.closed.is_some() || self.closing != Closing::No {
+            return Err(TransportError::Closed);
+        }
+        if fingerprint(offer) != self.remote_fingerprint {
+            return Err(TransportError::BadDescription(
+                "it names another certificate than the one of this session".to_owned(),
+            ));
+        }
+        let parsed = SdpOffer::from_sdp_string(offer)
+            .map_err(|error| TransportError::BadDescription(error.to_string()))?;
+        let known = self.port.refresh().to_vec();
+        self.offer_candidates(&known);
+        self.dirty = true;
+        let answer = self
+            .rtc
+            .sdp_api()
+            .accept_offer(parsed)
+            .map_err(|error| TransportError::BadDescription(error.to_string()))?;
+        self.remote_kinds.learn_description(offer);
+        self.name();
+        self.gathered = false;
+        Ok(answer.to_sdp_string())
+    }
+
     fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
         let pending = self
             .pending_offer
             .take()
             .ok_or_else(|| TransportError::BadDescription("no answer is awaited".to_owned()))?;
-        let answer = SdpAnswer::from_sdp_string(answer)
+        let named = fingerprint(answer);
+        if self.remote_fingerprint.is_some() && named != self.remote_fingerprint {
+            return Err(TransportError::BadDescription(
+                "it names another certificate than the one of this session".to_owned(),
+            ));
+        }
+        let parsed = SdpAnswer::from_sdp_string(answer)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
         self.dirty = true;
         self.rtc
             .sdp_api()
-            .accept_answer(pending, answer)
-            .map_err(|error| TransportError::BadDescription(error.to_string()))
+            .accept_answer(pending, parsed)
+            .map_err(|error| TransportError::BadDescription(error.to_string()))?;
+        self.learn(answer);
+        Ok(())
     }
 
     fn add_candidate(&mut self, candidate: &str) {
+        self.remote_kinds.learn(candidate);
         match Candidate::from_sdp_string(candidate) {
             Ok(candidate) => {
                 self.dirty = true;
@@ -394,11 +507,5 @@ impl Str0mPeer {
         let channels = self.lanes.iter();
         let buffered = channels.filter_map(|id| Some(self.rtc.channel(*id)?.buffered_amount()));
         buffered.sum()
-    }
-}
-
-impl Drop for Str0mPeer {
-    fn drop(&mut self) {
-        self.shared.demux.remove(&self.ufrag);
     }
 }

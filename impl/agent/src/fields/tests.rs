@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 use super::*;
+use crate::transport::CandidateKind;
 
 fn facts() -> VisitFacts {
     VisitFacts {
@@ -10,6 +11,8 @@ fn facts() -> VisitFacts {
         path: Some(Path {
             local: "192.0.2.1:1".parse().unwrap(),
             remote: "198.51.100.7:4000".parse().unwrap(),
+            local_kind: CandidateKind::Host,
+            remote_kind: CandidateKind::PeerReflexive,
         }),
     }
 }

@@ -473,6 +473,14 @@ impl Peer for Stuck {
         Ok(false)
     }
 
+    fn restart(&mut self) -> Result<String, TransportError> {
+        Err(TransportError::Closed)
+    }
+
+    fn accept_restart(&mut self, _: &str) -> Result<String, TransportError> {
+        Err(TransportError::Closed)
+    }
+
     fn accept_answer(&mut self, _: &str) -> Result<(), TransportError> {
         Ok(())
     }

@@ -52,6 +52,14 @@ impl Peer for Puppet {
         })
     }
 
+    fn restart(&mut self) -> Result<String, TransportError> {
+        Err(TransportError::Closed)
+    }
+
+    fn accept_restart(&mut self, _: &str) -> Result<String, TransportError> {
+        Err(TransportError::Closed)
+    }
+
     fn accept_answer(&mut self, _: &str) -> Result<(), TransportError> {
         Ok(())
     }

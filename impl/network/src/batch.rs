@@ -1,8 +1,15 @@
 //! Collects datagrams of one size for one destination, so that the kernel takes them in one call.
 
-use std::{io, net::SocketAddr, sync::Arc, task::Context};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use crate::socket::{Socket, WriteWait};
+use futures_util::future::BoxFuture;
+
+use crate::network::{Transmit, UdpSocket};
 
 /// What one GSO call may carry (UDP's limit, less its header).
 const BATCH_BYTES: usize = 65_000;
@@ -22,7 +29,7 @@ impl Batch {
     /// Whether a datagram can join without a send first.
     pub(crate) fn fits(
         &self,
-        socket: &Socket,
+        socket: &dyn UdpSocket,
         source: SocketAddr,
         destination: SocketAddr,
         length: usize,
@@ -57,12 +64,18 @@ impl Batch {
     /// Sends what is there. `false`: the kernel is full; the task is woken when that changes.
     ///
     /// Other errors lose the datagrams, as a network may: ICE and SCTP recover from that.
-    pub(crate) fn flush(&mut self, socket: &Arc<Socket>, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn flush(&mut self, socket: &Arc<dyn UdpSocket>, cx: &mut Context<'_>) -> bool {
         let Some((source, destination)) = self.route else {
             return true;
         };
         while !self.bytes.is_empty() {
-            match socket.try_send(source.ip(), destination, &self.bytes, self.segment) {
+            let transmit = Transmit {
+                source: (!source.ip().is_unspecified()).then_some(source.ip()),
+                destination,
+                contents: &self.bytes,
+                segment: self.segment,
+            };
+            match socket.try_send(&transmit) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.wait.poll(socket, cx).is_pending() {
                         return false;
@@ -76,5 +89,23 @@ impl Batch {
             }
         }
         true
+    }
+}
+
+/// A pending wait for [`UdpSocket::writable`].
+#[derive(Default)]
+struct WriteWait(Option<BoxFuture<'static, io::Result<()>>>);
+
+impl WriteWait {
+    /// `Ready` when the system is expected to take more.
+    fn poll(&mut self, socket: &Arc<dyn UdpSocket>, cx: &mut Context<'_>) -> Poll<()> {
+        let wait = self.0.get_or_insert_with(|| Arc::clone(socket).writable());
+        match wait.as_mut().poll(cx) {
+            Poll::Ready(_) => {
+                self.0 = None;
+                Poll::Ready(())
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
 }

@@ -1,17 +1,19 @@
 //! A UDP socket that knows on which local address a datagram arrived, with GSO and GRO.
 
 use std::{
+    fmt,
     io::{self, IoSliceMut},
-    net::{IpAddr, SocketAddr},
-    task::{Context, Poll},
+    net::SocketAddr,
+    sync::Arc,
 };
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
-use std::sync::Arc;
-use tokio::{io::Interest, net::UdpSocket};
+use tokio::{io::Interest, sync::Mutex};
+
+use crate::network::{Datagram, Transmit, UdpSocket};
 
 /// Kernel buffers each way. The default of 208 KiB overflows within one burst of a fast sender
 /// (measured: 119 against 30 MB/s).
@@ -20,20 +22,14 @@ const KERNEL_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// What one GRO read may return (UDP's limit).
 const READ_BYTES: usize = 64 * 1024;
 
-/// A datagram as it came in.
-#[derive(Debug, Clone)]
-pub(crate) struct Datagram {
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
-    pub(crate) contents: Bytes,
-}
-
 /// One socket of one address family, bound to the wildcard address.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    io: UdpSocket,
+    io: tokio::net::UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
+    /// Held by the one reader.
+    buffer: Mutex<ReadBuffer>,
 }
 
 impl Socket {
@@ -51,55 +47,57 @@ impl Socket {
         // A kernel limit below the wish is no reason to fail.
         let _ = raw.set_recv_buffer_size(KERNEL_BUFFER_BYTES);
         let _ = raw.set_send_buffer_size(KERNEL_BUFFER_BYTES);
-        let io = UdpSocket::from_std(raw.into())?;
+        let io = tokio::net::UdpSocket::from_std(raw.into())?;
         let state = UdpSocketState::new(UdpSockRef::from(&io))?;
         let local = io.local_addr()?;
-        Ok(Self { io, state, local })
+        Ok(Self {
+            io,
+            state,
+            local,
+            buffer: Mutex::new(ReadBuffer::new()),
+        })
     }
+}
 
-    pub(crate) fn local(&self) -> SocketAddr {
+impl UdpSocket for Socket {
+    fn local_addr(&self) -> SocketAddr {
         self.local
     }
 
-    /// Segments that one [`Socket::try_send`] may carry.
-    pub(crate) fn max_segments(&self) -> usize {
+    fn max_segments(&self) -> usize {
         self.state.max_gso_segments()
     }
 
-    /// Sends `contents`, cut by the kernel into datagrams of `segment` bytes.
-    pub(crate) fn try_send(
-        &self,
-        source: IpAddr,
-        destination: SocketAddr,
-        contents: &[u8],
-        segment: usize,
-    ) -> io::Result<()> {
-        let transmit = Transmit {
-            destination,
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let transmit = quinn_udp::Transmit {
+            destination: transmit.destination,
             ecn: None,
-            contents,
-            segment_size: (segment < contents.len()).then_some(segment),
-            src_ip: (!source.is_unspecified()).then_some(source),
+            contents: transmit.contents,
+            segment_size: (transmit.segment < transmit.contents.len()).then_some(transmit.segment),
+            src_ip: transmit.source,
         };
         self.io.try_io(Interest::WRITABLE, || {
             self.state.try_send(UdpSockRef::from(&self.io), &transmit)
         })
     }
 
-    /// Waits until the kernel takes datagrams again. tokio keeps one waker a socket for its poll
-    /// methods; several peers share this one, so each waits with a future of its own.
-    pub(crate) fn writable(self: &Arc<Self>) -> BoxFuture<'static, io::Result<()>> {
-        let socket = Arc::clone(self);
-        Box::pin(async move { socket.io.writable().await })
+    /// tokio keeps one waker a socket for its poll methods; several peers share this one, so each
+    /// waits with a future of its own.
+    fn writable(self: Arc<Self>) -> BoxFuture<'static, io::Result<()>> {
+        async move { self.io.writable().await }.boxed()
     }
 
-    /// Reads once and hands each datagram to `deliver`.
-    pub(crate) async fn read(
-        &self,
-        buffer: &mut ReadBuffer,
-        mut deliver: impl FnMut(Datagram),
-    ) -> io::Result<()> {
-        let received = loop {
+    fn receive<'a>(&'a self, received: &'a mut Vec<Datagram>) -> BoxFuture<'a, io::Result<()>> {
+        self.read(received).boxed()
+    }
+}
+
+impl Socket {
+    /// Reads once: as many datagrams as one call of the system gives.
+    async fn read(&self, received: &mut Vec<Datagram>) -> io::Result<()> {
+        let mut buffer = self.buffer.lock().await;
+        let buffer = &mut *buffer;
+        let count = loop {
             self.io.readable().await?;
             let ReadBuffer { storage, metas } = &mut *buffer;
             let mut chunks = storage.chunks_mut(READ_BYTES);
@@ -110,14 +108,14 @@ impl Socket {
                     .recv(UdpSockRef::from(&self.io), &mut slices, metas)
             });
             match attempt {
-                Ok(received) => break received,
+                Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // An ICMP answer to something sent earlier; the peer's own timers deal with it.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) => return Err(error),
             }
         };
-        for (meta, bytes) in buffer.metas[..received]
+        for (meta, bytes) in buffer.metas[..count]
             .iter()
             .zip(buffer.storage.chunks(READ_BYTES))
         {
@@ -127,7 +125,7 @@ impl Socket {
             let stride = meta.stride.max(1);
             for start in (0..meta.len).step_by(stride) {
                 let end = (start + stride).min(meta.len);
-                deliver(Datagram {
+                received.push(Datagram {
                     source: meta.addr,
                     destination,
                     contents: contents.slice(start..end),
@@ -153,20 +151,8 @@ impl ReadBuffer {
     }
 }
 
-/// A pending wait for [`Socket::writable`].
-#[derive(Default)]
-pub(crate) struct WriteWait(Option<BoxFuture<'static, io::Result<()>>>);
-
-impl WriteWait {
-    /// `Ready` when the kernel is expected to take more.
-    pub(crate) fn poll(&mut self, socket: &Arc<Socket>, cx: &mut Context<'_>) -> Poll<()> {
-        let wait = self.0.get_or_insert_with(|| socket.writable());
-        match wait.as_mut().poll(cx) {
-            Poll::Ready(_) => {
-                self.0 = None;
-                Poll::Ready(())
-            }
-            Poll::Pending => Poll::Pending,
-        }
+impl fmt::Debug for ReadBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadBuffer").finish_non_exhaustive()
     }
 }

@@ -1,0 +1,494 @@
+//! The sockets that all peers share, and what is known of the addresses they are reached at.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use p2claw_proto::v1::IceServer;
+use tokio::{sync::mpsc, time::sleep};
+use tokio_rustls::rustls;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    candidate::{CandidateKind, LocalCandidate},
+    demux::{Demux, PeerNumber},
+    machine::Machine,
+    network::{Network, UdpSocket},
+    port::{Port, PortEvent},
+    reflexive::{self, Transactions},
+    relay::{self, RelayHandle},
+    server::{RelayTransport, Server},
+};
+
+/// A pause after a read that failed.
+const READ_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the interfaces are looked at.
+const INTERFACES_EVERY: Duration = Duration::from_secs(2);
+
+/// How long allocations outlive the last peer: the next visitor need not wait for new ones.
+const RELAYS_OUTLIVE_PEERS: Duration = Duration::from_secs(60);
+
+/// News that wait for one peer, which has been told of what was there before.
+const NEWS: usize = 64;
+
+/// How a [`Hub`] uses the network.
+#[derive(Clone, Default)]
+pub struct HubConfig {
+    /// UDP port on all addresses; 0 lets the system choose.
+    pub port: u16,
+    /// Offer `127.0.0.1` and `::1` beside the machine's other addresses. They are always offered
+    /// where there is nothing else.
+    pub loopback: bool,
+    /// How `turns:` servers are checked.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// Offer relayed addresses only: the other end learns no address of this machine.
+    pub relay_only: bool,
+}
+
+impl fmt::Debug for HubConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubConfig")
+            .field("port", &self.port)
+            .field("loopback", &self.loopback)
+            .field("relay_only", &self.relay_only)
+            .finish_non_exhaustive()
+    }
+}
+
+/// UDP sockets shared by any number of peers. When the last clone is dropped, its readers, its
+/// questions to STUN servers and its allocations end.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+    _running: Arc<DropGuard>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) config: HubConfig,
+    ipv4: Option<Arc<dyn UdpSocket>>,
+    ipv6: Option<Arc<dyn UdpSocket>>,
+    pub(crate) demux: Demux,
+    pub(crate) transactions: Transactions,
+    state: Mutex<State>,
+    shutdown: CancellationToken,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    servers: Vec<Server>,
+    /// Ends the questions to the servers before.
+    questions: Option<DropGuard>,
+    hosts: Vec<SocketAddr>,
+    /// By server's number and base.
+    reflexive: HashMap<(usize, SocketAddr), SocketAddr>,
+    relays: Vec<RelayHandle>,
+    /// Servers whose first answer is awaited.
+    pending: usize,
+    ports: HashMap<PeerNumber, mpsc::Sender<PortEvent>>,
+    /// Counts up with each port, so that a wait for idleness knows whether there was one.
+    attached: u64,
+}
+
+impl Hub {
+    /// Binds one socket for IPv4 and, where the machine has it, one for IPv6. Must be called
+    /// inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When no socket of either family can be bound to the port.
+    pub fn bind(config: HubConfig) -> io::Result<Self> {
+        Self::bind_on(Arc::new(Machine), config)
+    }
+
+    /// The same on another network.
+    ///
+    /// # Errors
+    /// When no socket of either family can be bound to the port.
+    pub fn bind_on(network: Arc<dyn Network>, config: HubConfig) -> io::Result<Self> {
+        let ipv4 = network.bind_udp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, config.port)));
+        let ipv6 = network.bind_udp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, config.port)));
+        let (ipv4, ipv6) = match (ipv4, ipv6) {
+            (Err(error), Err(_)) => return Err(error),
+            // A chosen port that somebody else has is the user's to know about.
+            (Err(error), Ok(_)) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+            (ipv4, ipv6) => (ipv4.ok(), ipv6.ok()),
+        };
+        let shutdown = CancellationToken::new();
+        let inner = Arc::new(Inner {
+            network,
+            config,
+            ipv4,
+            ipv6,
+            demux: Demux::default(),
+            transactions: Transactions::default(),
+            state: Mutex::default(),
+            shutdown: shutdown.clone(),
+        });
+        for socket in inner.sockets() {
+            inner.spawn(read(Arc::clone(&inner), Arc::clone(socket)));
+        }
+        inner.spawn(watch_interfaces(Arc::clone(&inner)));
+        Ok(Self {
+            inner,
+            _running: Arc::new(shutdown.drop_guard()),
+        })
+    }
+
+    /// A place for one more peer.
+    ///
+    /// # Errors
+    /// When the machine has no address to be reached at.
+    pub fn attach(&self) -> io::Result<Port> {
+        self.inner.look_at_interfaces()?;
+        let (sender, news) = mpsc::channel(NEWS);
+        let (number, datagrams) = self.inner.demux.insert();
+        let mut state = self.inner.state();
+        state.attached += 1;
+        self.inner.start_relays(&mut state);
+        let known = state.candidates(&self.inner.config);
+        if state.pending == 0 {
+            // The queue is new: there is room.
+            let _ = sender.try_send(PortEvent::Complete);
+        }
+        state.ports.insert(number, sender);
+        drop(state);
+        Ok(Port::new(
+            Arc::clone(&self.inner),
+            number,
+            datagrams,
+            news,
+            known,
+        ))
+    }
+
+    /// The STUN and TURN servers to use from now on. Allocations that exist stay; what STUN
+    /// servers see is asked at once and again every 25 s, which also keeps NAT mappings open.
+    pub fn use_servers(&self, servers: &[IceServer]) {
+        let servers = Server::list(servers);
+        let mut state = self.inner.state();
+        if state.servers == servers {
+            return;
+        }
+        let token = self.inner.shutdown.child_token();
+        state.questions = Some(token.clone().drop_guard());
+        state.reflexive.clear();
+        state.servers.clone_from(&servers);
+        if !state.ports.is_empty() {
+            self.inner.start_relays(&mut state);
+        }
+        if self.inner.config.relay_only {
+            return;
+        }
+        for (number, server) in servers.into_iter().enumerate() {
+            // A TURN server over UDP answers STUN's questions, too (RFC 8656 section 4).
+            let answers = match &server {
+                Server::Stun { .. } => true,
+                Server::Turn { transport, .. } => *transport == RelayTransport::Udp,
+            };
+            if answers {
+                state.pending += 1;
+                let task = reflexive::ask(Arc::clone(&self.inner), number, server);
+                let token = token.clone();
+                self.inner.spawn(async move {
+                    token.run_until_cancelled(task).await;
+                });
+            }
+        }
+    }
+
+    /// The UDP sockets that all peers share.
+    #[must_use]
+    pub fn local_addresses(&self) -> Vec<SocketAddr> {
+        self.inner
+            .sockets()
+            .map(|socket| socket.local_addr())
+            .collect()
+    }
+
+    /// The network underneath.
+    #[must_use]
+    pub fn network(&self) -> &Arc<dyn Network> {
+        &self.inner.network
+    }
+}
+
+impl Inner {
+    pub(crate) fn socket_for(&self, address: SocketAddr) -> Option<&Arc<dyn UdpSocket>> {
+        if address.is_ipv4() {
+            self.ipv4.as_ref()
+        } else {
+            self.ipv6.as_ref()
+        }
+    }
+
+    fn sockets(&self) -> impl Iterator<Item = &Arc<dyn UdpSocket>> {
+        self.ipv4.iter().chain(&self.ipv6)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(async move {
+            shutdown.run_until_cancelled(task).await;
+        });
+    }
+
+    /// The queue of an allocation; `None` where the address is no relay's.
+    pub(crate) fn relay_at(&self, address: SocketAddr) -> Option<relay::Outbox> {
+        let state = self.state();
+        let relay = state.relays.iter().find(|relay| relay.has(address))?;
+        Some(relay.outbox())
+    }
+
+    /// Starts what is missing of the allocations, for a peer that looks for a new path.
+    pub(crate) fn refresh(self: &Arc<Self>) -> Vec<LocalCandidate> {
+        // What the machine does not tell now it tells the next time.
+        let _ = self.look_at_interfaces();
+        let mut state = self.state();
+        self.start_relays(&mut state);
+        state.candidates(&self.config)
+    }
+
+    pub(crate) fn detach(self: &Arc<Self>, number: PeerNumber) {
+        self.demux.remove(number);
+        let mut state = self.state();
+        state.ports.remove(&number);
+        if !state.ports.is_empty() || state.relays.is_empty() {
+            return;
+        }
+        let attached = state.attached;
+        drop(state);
+        let inner = Arc::clone(self);
+        let idle = async move {
+            sleep(RELAYS_OUTLIVE_PEERS).await;
+            let mut state = inner.state();
+            if state.ports.is_empty() && state.attached == attached {
+                // Their tasks give the allocations back.
+                state.relays.clear();
+            }
+        };
+        // A peer may outlive the runtime that it was made in.
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.spawn(idle);
+        }
+    }
+
+    fn start_relays(self: &Arc<Self>, state: &mut State) {
+        let missing: Vec<Server> = state
+            .servers
+            .iter()
+            .filter(|server| matches!(server, Server::Turn { .. }))
+            .filter(|server| !state.relays.iter().any(|relay| relay.serves(server)))
+            .cloned()
+            .collect();
+        for server in missing {
+            state.pending += 1;
+            let (handle, task) = relay::allocate(Arc::clone(self), server);
+            state.relays.push(handle);
+            // Not by `spawn`: it has to say goodbye to its server.
+            let shutdown = self.shutdown.clone();
+            tokio::spawn(task.run(shutdown));
+        }
+    }
+
+    /// A STUN server has said what it sees of `base`.
+    pub(crate) fn reflexive_found(&self, server: usize, base: SocketAddr, address: SocketAddr) {
+        let mut state = self.state();
+        let before = state.reflexive.insert((server, base), address);
+        if before == Some(address) || state.hosts.contains(&address) {
+            return;
+        }
+        let known = state
+            .reflexive
+            .iter()
+            .filter(|(key, _)| **key != (server, base))
+            .any(|((_, other), seen)| (*other, *seen) == (base, address));
+        if !known {
+            state.tell(PortEvent::Candidate(LocalCandidate {
+                kind: CandidateKind::ServerReflexive,
+                address,
+                base,
+            }));
+        }
+    }
+
+    /// A TURN server has given an address.
+    pub(crate) fn relay_up(&self, id: u64, address: SocketAddr) {
+        let mut state = self.state();
+        if let Some(relay) = state.relays.iter_mut().find(|relay| relay.id() == id) {
+            relay.add(address);
+            state.tell(PortEvent::Candidate(LocalCandidate {
+                kind: CandidateKind::Relayed,
+                address,
+                base: address,
+            }));
+        }
+    }
+
+    pub(crate) fn relay_down(&self, id: u64) {
+        self.state().relays.retain(|relay| relay.id() != id);
+    }
+
+    /// A server has answered for the first time, or was given up.
+    pub(crate) fn server_done(&self) {
+        let mut state = self.state();
+        state.pending = state.pending.saturating_sub(1);
+        if state.pending == 0 {
+            state.tell(PortEvent::Complete);
+        }
+    }
+
+    /// Host addresses that a server of this family can be asked from.
+    pub(crate) fn bases_for(&self, server: SocketAddr) -> Vec<SocketAddr> {
+        let loopback = server.ip().is_loopback();
+        self.state()
+            .hosts
+            .iter()
+            .filter(|host| {
+                host.is_ipv4() == server.is_ipv4() && host.ip().is_loopback() == loopback
+            })
+            .copied()
+            .collect()
+    }
+
+    /// Addresses of this machine, as they are now: interfaces come and go.
+    fn look_at_interfaces(&self) -> io::Result<()> {
+        let mut ips: Vec<IpAddr> = self.network.addresses()?;
+        ips.retain(|ip| !is_link_local(*ip));
+        let has_others = ips.iter().any(|ip| !ip.is_loopback());
+        if has_others && !self.config.loopback {
+            ips.retain(|ip| !ip.is_loopback());
+        }
+        // Others first: Firefox never pairs with a loopback candidate.
+        ips.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
+        ips.dedup();
+        let hosts: Vec<SocketAddr> = ips
+            .into_iter()
+            .filter_map(|ip| {
+                let socket = self.socket_for(SocketAddr::new(ip, 0))?;
+                Some(SocketAddr::new(ip, socket.local_addr().port()))
+            })
+            .collect();
+        if hosts.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::AddrNotAvailable,
+                "this machine has no network address",
+            ));
+        }
+        let mut state = self.state();
+        if state.hosts == hosts {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut state.hosts, hosts);
+        if before.is_empty() {
+            return Ok(());
+        }
+        tracing::info!("the machine's addresses have changed");
+        let State {
+            hosts, reflexive, ..
+        } = &mut *state;
+        reflexive.retain(|(_, base), _| hosts.contains(base));
+        if !self.config.relay_only {
+            let new: Vec<SocketAddr> = state
+                .hosts
+                .iter()
+                .filter(|host| !before.contains(host))
+                .copied()
+                .collect();
+            for address in new {
+                state.tell(PortEvent::Candidate(host(address)));
+            }
+        }
+        state.tell(PortEvent::AddressesChanged);
+        Ok(())
+    }
+}
+
+impl State {
+    fn candidates(&self, config: &HubConfig) -> Vec<LocalCandidate> {
+        let mut known = Vec::new();
+        if !config.relay_only {
+            known.extend(self.hosts.iter().copied().map(host));
+            for ((_, base), address) in &self.reflexive {
+                let candidate = LocalCandidate {
+                    kind: CandidateKind::ServerReflexive,
+                    address: *address,
+                    base: *base,
+                };
+                if !self.hosts.contains(address) && !known.contains(&candidate) {
+                    known.push(candidate);
+                }
+            }
+        }
+        for address in self.relays.iter().flat_map(RelayHandle::addresses) {
+            known.push(LocalCandidate {
+                kind: CandidateKind::Relayed,
+                address,
+                base: address,
+            });
+        }
+        known
+    }
+
+    fn tell(&mut self, event: PortEvent) {
+        for port in self.ports.values() {
+            // A peer that does not listen misses a way to be reached; it has others.
+            let _ = port.try_send(event);
+        }
+    }
+}
+
+fn host(address: SocketAddr) -> LocalCandidate {
+    LocalCandidate {
+        kind: CandidateKind::Host,
+        address,
+        base: address,
+    }
+}
+
+/// Hands on what a socket receives.
+async fn read(inner: Arc<Inner>, socket: Arc<dyn UdpSocket>) {
+    let mut received = Vec::new();
+    loop {
+        if let Err(error) = socket.receive(&mut received).await {
+            // A network that is down for now; an agent that is deaf is of no use.
+            tracing::warn!(%error, local = %socket.local_addr(), "UDP socket failed");
+            sleep(READ_PAUSE).await;
+        }
+        for datagram in received.drain(..) {
+            if !inner.transactions.take(&datagram) {
+                inner.demux.deliver(datagram);
+            }
+        }
+    }
+}
+
+async fn watch_interfaces(inner: Arc<Inner>) {
+    loop {
+        sleep(INTERFACES_EVERY).await;
+        if let Err(error) = inner.look_at_interfaces() {
+            tracing::debug!(%error, "no look at the interfaces");
+        }
+    }
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}

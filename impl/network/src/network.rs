@@ -1,0 +1,92 @@
+//! The machine's network as the rest of this crate sees it.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Where sockets come from: [`crate::Machine`], or a simulation.
+pub trait Network: Send + Sync + fmt::Debug + 'static {
+    /// Binds a UDP socket; the wildcard address stands for every address of its family.
+    ///
+    /// # Errors
+    /// When the address or port cannot be had.
+    fn bind_udp(&self, address: SocketAddr) -> io::Result<Arc<dyn UdpSocket>>;
+
+    /// Opens a TCP connection.
+    fn connect_tcp(
+        &self,
+        address: SocketAddr,
+    ) -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>>;
+
+    /// Addresses of a host name; an address stands for itself.
+    fn resolve<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>>;
+
+    /// The addresses of the interfaces that are up, as they are now.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    fn addresses(&self) -> io::Result<Vec<IpAddr>>;
+}
+
+/// A TCP connection, or what stands for one.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+/// A datagram as it came in.
+#[derive(Debug, Clone)]
+pub struct Datagram {
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// The address of this end that it was sent to.
+    pub destination: SocketAddr,
+    /// Its payload.
+    pub contents: Bytes,
+}
+
+/// Datagrams on their way out: one, or several of one size in a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Transmit<'a> {
+    /// The address of this machine to send from; `None` leaves it to the system.
+    pub source: Option<IpAddr>,
+    /// Who gets them.
+    pub destination: SocketAddr,
+    /// The payloads, one behind the other.
+    pub contents: &'a [u8],
+    /// Bytes of each payload but the last, which may be shorter.
+    pub segment: usize,
+}
+
+/// A UDP socket of one address family.
+pub trait UdpSocket: Send + Sync + fmt::Debug {
+    /// What it is bound to.
+    fn local_addr(&self) -> SocketAddr;
+
+    /// Payloads that one [`UdpSocket::try_send`] takes (GSO where the system has it).
+    fn max_segments(&self) -> usize {
+        1
+    }
+
+    /// Sends at once or not at all.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the system's queue is full; wait for [`UdpSocket::writable`] then. Other
+    /// errors are of these datagrams only.
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()>;
+
+    /// Waits until the socket may take more. Several may wait at once.
+    fn writable(self: Arc<Self>) -> BoxFuture<'static, io::Result<()>>;
+
+    /// Waits for datagrams and appends them to `received`. One reader at a time.
+    fn receive<'a>(&'a self, received: &'a mut Vec<Datagram>) -> BoxFuture<'a, io::Result<()>>;
+}

@@ -1,0 +1,399 @@
+//! Allocations on TURN servers (RFC 8656), over UDP, TCP and TLS.
+//!
+//! The protocol is turn-client-proto's; here are its sockets, its clock, and the queues between
+//! an allocation and the peers that share it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use turn_client_proto::{
+    api::{Transmit as TurnTransmit, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet},
+    client::TurnClient,
+    prelude::{DelayedTransmitBuild as _, TurnClientApi as _},
+    stun::{Instant as TurnInstant, types::TransportType},
+    tcp::TurnClientTcp,
+    types::{AddressFamily, TurnCredentials},
+    udp::TurnClientUdp,
+};
+
+use crate::{
+    hub::Inner,
+    network::Datagram,
+    server::{RelayTransport, Server},
+    wire::Wire,
+};
+
+/// Datagrams that wait for one allocation, of all its peers; past that they are lost.
+const OUTBOX: usize = 512;
+
+/// From the first packet to the allocation: a refused credential shows in silence only.
+const ALLOCATE_DEADLINE: Duration = Duration::from_secs(8);
+
+/// Datagrams that wait for a permission.
+const WAITING: usize = 64;
+
+/// Datagrams to one peer before it gets a channel, which saves 32 bytes on each.
+const CHANNEL_AFTER: u32 = 8;
+
+/// Peers that an allocation keeps count of.
+const PEERS: usize = 512;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// The way into an allocation.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbox(mpsc::Sender<(SocketAddr, Bytes)>);
+
+impl Outbox {
+    pub(crate) fn send(&self, to: SocketAddr, datagram: Bytes) {
+        let _ = self.0.try_send((to, datagram));
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        !self.0.is_closed()
+    }
+}
+
+/// An allocation as the hub knows it. Dropping it gives the allocation back.
+pub(crate) struct RelayHandle {
+    id: u64,
+    server: Server,
+    addresses: Vec<SocketAddr>,
+    outbox: Outbox,
+    _end: DropGuard,
+}
+
+impl RelayHandle {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether this is an allocation on that server, whatever the credential.
+    pub(crate) fn serves(&self, server: &Server) -> bool {
+        self.server.to_string() == server.to_string()
+    }
+
+    pub(crate) fn add(&mut self, address: SocketAddr) {
+        self.addresses.push(address);
+    }
+
+    pub(crate) fn has(&self, address: SocketAddr) -> bool {
+        self.addresses.contains(&address)
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.iter().copied()
+    }
+
+    pub(crate) fn outbox(&self) -> Outbox {
+        self.outbox.clone()
+    }
+}
+
+/// Prepares an allocation; run the task to have it.
+pub(crate) fn allocate(inner: Arc<Inner>, server: Server) -> (RelayHandle, RelayTask) {
+    let (sender, outbox) = mpsc::channel(OUTBOX);
+    let end = CancellationToken::new();
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let handle = RelayHandle {
+        id,
+        server: server.clone(),
+        addresses: Vec::new(),
+        outbox: Outbox(sender),
+        _end: end.clone().drop_guard(),
+    };
+    let task = RelayTask {
+        inner,
+        id,
+        server,
+        outbox,
+        end,
+        answered: false,
+    };
+    (handle, task)
+}
+
+/// Keeps one allocation.
+pub(crate) struct RelayTask {
+    inner: Arc<Inner>,
+    id: u64,
+    server: Server,
+    outbox: mpsc::Receiver<(SocketAddr, Bytes)>,
+    end: CancellationToken,
+    /// The hub knows whether this worked.
+    answered: bool,
+}
+
+impl RelayTask {
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        if let Err(error) = self.relay(&shutdown).await {
+            tracing::info!(server = %self.server, %error, "no relay here");
+        }
+        self.inner.relay_down(self.id);
+        self.done();
+    }
+
+    fn done(&mut self) {
+        if !std::mem::replace(&mut self.answered, true) {
+            self.inner.server_done();
+        }
+    }
+
+    async fn relay(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
+        let deadline = Instant::now() + ALLOCATE_DEADLINE;
+        let opening = tokio::time::timeout_at(deadline, self.open());
+        let (mut wire, mut client) = tokio::select! {
+            opened = opening => opened.map_err(|_| silent())??,
+            () = self.end.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        let mut peers = Peers::default();
+        let epoch = Instant::now();
+        let now = || {
+            TurnInstant::from_nanos(i64::try_from(epoch.elapsed().as_nanos()).unwrap_or(i64::MAX))
+        };
+        let mut received = Vec::new();
+        loop {
+            while let Some(event) = client.poll_event() {
+                self.handle(event, &mut client, &mut peers, &mut wire, now())?;
+            }
+            while let Some(transmit) = client.poll_transmit(now()) {
+                wire.send(&transmit.data, true);
+            }
+            let wait = match client.poll(now()) {
+                TurnPollRet::WaitUntil(at) => {
+                    epoch
+                        + Duration::from_nanos(
+                            u64::try_from(at.duration_since(TurnInstant::ZERO).as_nanos())
+                                .unwrap_or(u64::MAX / 2),
+                        )
+                }
+                TurnPollRet::Closed => {
+                    return Err(io::Error::other("the server ended the allocation"));
+                }
+                // For TCP allocations, of which there are none.
+                TurnPollRet::AllocateTcpSocket { .. } | TurnPollRet::TcpClose { .. } => continue,
+            };
+            let wait = if self.answered {
+                wait
+            } else {
+                wait.min(deadline)
+            };
+            tokio::select! {
+                read = wire.receive(&mut received) => {
+                    read?;
+                    for bytes in received.drain(..) {
+                        self.receive(bytes, &wire, &mut client, now());
+                    }
+                }
+                Some((peer, datagram)) = self.outbox.recv() => {
+                    peers.send(peer, datagram, &mut client, &mut wire, now());
+                    // More is waiting, most of the time.
+                    for _ in 0..OUTBOX {
+                        let Ok((peer, datagram)) = self.outbox.try_recv() else { break };
+                        peers.send(peer, datagram, &mut client, &mut wire, now());
+                    }
+                }
+                () = sleep_until(wait) => {
+                    if !self.answered && Instant::now() >= deadline {
+                        return Err(silent());
+                    }
+                }
+                () = self.end.cancelled() => break,
+                () = shutdown.cancelled() => break,
+            }
+        }
+        // RFC 8656 section 8: a lifetime of 0 gives it back. Once: it ends by itself, too.
+        if client.delete(now()).is_ok() {
+            while let Some(transmit) = client.poll_transmit(now()) {
+                wire.send(&transmit.data, true);
+            }
+            wire.finish().await;
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> io::Result<(Wire, TurnClient)> {
+        let Server::Turn {
+            host,
+            port,
+            transport,
+            username,
+            credential,
+        } = &self.server
+        else {
+            return Err(io::Error::other("it is no TURN server"));
+        };
+        let addresses = self.inner.network.resolve(host, *port).await?;
+        // IPv4 first: what most peers have.
+        let address = addresses
+            .iter()
+            .filter(|address| {
+                !self.inner.bases_for(**address).is_empty() || address.ip().is_loopback()
+            })
+            .min_by_key(|address| address.is_ipv6())
+            .or(addresses.first())
+            .copied()
+            .ok_or_else(|| io::Error::other("its name has no address"))?;
+        let mut config = TurnConfig::new(TurnCredentials::new(username, credential));
+        if address.is_ipv6() {
+            config.set_address_family(AddressFamily::IPV6);
+        }
+        // RFC 8489's 500 ms at first would be felt where a packet is lost.
+        config.set_request_retransmits(
+            Duration::from_millis(250),
+            Duration::from_secs(4),
+            6,
+            Duration::from_secs(4),
+        );
+        let wire = Wire::open(&self.inner, address, *transport, host).await?;
+        let client = match transport {
+            RelayTransport::Udp => TurnClientUdp::allocate(wire.local(), address, config).into(),
+            RelayTransport::Tcp | RelayTransport::Tls => {
+                TurnClientTcp::allocate(wire.local(), address, config).into()
+            }
+        };
+        Ok((wire, client))
+    }
+
+    fn receive(&mut self, bytes: Bytes, wire: &Wire, client: &mut TurnClient, now: TurnInstant) {
+        let transmit = TurnTransmit::new(bytes, wire.transport(), wire.remote(), wire.local());
+        let relayed = client
+            .relayed_addresses()
+            .next()
+            .map(|(_, address)| address);
+        match client.recv(transmit, now) {
+            TurnRecvRet::PeerData(data) => self.deliver(data.peer, data.data(), relayed),
+            TurnRecvRet::Handled | TurnRecvRet::Ignored(_) | TurnRecvRet::PeerIcmp { .. } => {}
+        }
+        // A read of TCP may hold several messages.
+        while let Some(data) = client.poll_recv(now) {
+            self.deliver(data.peer, data.data(), relayed);
+        }
+    }
+
+    fn deliver(&self, source: SocketAddr, contents: &[u8], relayed: Option<SocketAddr>) {
+        if let Some(destination) = relayed {
+            self.inner.demux.deliver(Datagram {
+                source,
+                destination,
+                contents: Bytes::copy_from_slice(contents),
+            });
+        }
+    }
+
+    fn handle(
+        &mut self,
+        event: TurnEvent,
+        client: &mut TurnClient,
+        peers: &mut Peers,
+        wire: &mut Wire,
+        now: TurnInstant,
+    ) -> io::Result<()> {
+        match event {
+            TurnEvent::AllocationCreated(_, address) => {
+                tracing::debug!(server = %self.server, "relay ready");
+                self.inner.relay_up(self.id, address);
+                self.done();
+            }
+            TurnEvent::AllocationCreateFailed(_) => {
+                return Err(io::Error::other("the server refuses an allocation"));
+            }
+            TurnEvent::PermissionCreated(_, ip) => peers.permitted(ip, client, wire, now),
+            TurnEvent::PermissionCreateFailed(_, ip) => {
+                tracing::debug!(server = %self.server, "the relay refuses a peer");
+                peers.refused(ip);
+            }
+            TurnEvent::ChannelCreated(..)
+            | TurnEvent::ChannelCreateFailed(..)
+            | TurnEvent::TcpConnected(_)
+            | TurnEvent::TcpConnectFailed(_) => {}
+        }
+        Ok(())
+    }
+}
+
+fn silent() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "no allocation within 8 s: the server is unreachable or refuses the credential",
+    )
+}
+
+/// Who is sent to.
+#[derive(Default)]
+struct Peers {
+    /// Datagrams sent to each.
+    sent: HashMap<SocketAddr, u32>,
+    /// Datagrams that wait for their permission.
+    waiting: VecDeque<(SocketAddr, Bytes)>,
+}
+
+impl Peers {
+    fn send(
+        &mut self,
+        peer: SocketAddr,
+        datagram: Bytes,
+        client: &mut TurnClient,
+        wire: &mut Wire,
+        now: TurnInstant,
+    ) {
+        if !client.have_permission(TransportType::Udp, peer.ip()) {
+            // It is there already where another datagram has asked for it.
+            let _ = client.create_permission(TransportType::Udp, peer.ip(), now);
+            if self.waiting.len() == WAITING {
+                self.waiting.pop_front();
+            }
+            self.waiting.push_back((peer, datagram));
+            return;
+        }
+        if self.sent.len() >= PEERS && !self.sent.contains_key(&peer) {
+            self.sent.clear();
+        }
+        let sent = self.sent.entry(peer).or_default();
+        *sent = sent.saturating_add(1);
+        if *sent == CHANNEL_AFTER {
+            // Without one, data goes in indications.
+            let _ = client.bind_channel(TransportType::Udp, peer, now);
+        }
+        match client.send_to(TransportType::Udp, peer, datagram, now) {
+            Ok(Some(transmit)) => wire.send(&transmit.data.build(), false),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "datagram lost at the relay"),
+        }
+    }
+
+    fn permitted(
+        &mut self,
+        ip: std::net::IpAddr,
+        client: &mut TurnClient,
+        wire: &mut Wire,
+        now: TurnInstant,
+    ) {
+        let (ready, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(peer, _)| peer.ip() == ip);
+        self.waiting = waiting;
+        for (peer, datagram) in ready {
+            self.send(peer, datagram, client, wire, now);
+        }
+    }
+
+    fn refused(&mut self, ip: std::net::IpAddr) {
+        self.waiting.retain(|(peer, _)| peer.ip() != ip);
+    }
+}

@@ -1,0 +1,33 @@
+//! Reading and making parts of session descriptions.
+
+use p2claw_agent::transport::{CandidateKind, TransportError};
+use p2claw_network::LocalCandidate;
+use str0m::Candidate;
+
+/// An address of this end as str0m takes it.
+pub(crate) fn candidate(local: &LocalCandidate) -> Result<Candidate, TransportError> {
+    let candidate = match local.kind {
+        CandidateKind::Host | CandidateKind::PeerReflexive => Candidate::host(local.address, "udp"),
+        CandidateKind::ServerReflexive => {
+            Candidate::server_reflexive(local.address, local.base, "udp")
+        }
+        CandidateKind::Relayed => Candidate::relayed(local.address, local.base, "udp"),
+    };
+    candidate.map_err(|error| TransportError::Stack(error.to_string()))
+}
+
+/// The certificate that a description names, as it stands there.
+pub(crate) fn fingerprint(description: &str) -> Option<String> {
+    description
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("a=fingerprint:"))
+        .map(str::to_ascii_lowercase)
+}
+
+/// Whether a description has a section for data channels that is not refused (RFC 8841 section 5).
+pub(crate) fn has_data_channels(description: &str) -> bool {
+    description
+        .lines()
+        .filter_map(|line| line.strip_prefix("m=application "))
+        .any(|section| !section.starts_with("0 "))
+}
