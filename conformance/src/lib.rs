@@ -5,6 +5,7 @@
 //!   test writes a [`sequence::End`].
 //! - [`trace`]: whole runs of the reference implementations, message by message, to compare an own
 //!   run with.
+//! - [`coturn`]: a TURN server of the field, started for one test.
 //!
 //! The files are part of this crate, so a test needs no path and no network:
 //!
@@ -22,6 +23,7 @@
 //! # Ok::<(), vectors::VectorError>(())
 //! ```
 
+pub mod coturn;
 pub mod sequence;
 pub mod trace;
 pub mod vectors;

@@ -1,0 +1,224 @@
+//! Peers of two hubs reach each other, directly and through a real relay.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+use std::{future::poll_fn, net::SocketAddr, task::Poll, time::Duration};
+
+use p2claw_conformance::coturn::Coturn;
+use p2claw_network::{CandidateKind, Datagram, Hub, HubConfig, Port, PortEvent};
+use p2claw_proto::v1::IceServer;
+use tokio::time::{Instant, timeout};
+
+/// Longer than any step takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// First byte of a datagram that is no STUN message (RFC 7983).
+const DTLS: u8 = 22;
+
+fn hub(tls: Option<&Coturn>) -> Hub {
+    Hub::bind(HubConfig {
+        loopback: true,
+        tls: tls.map(|coturn| coturn.tls.clone()),
+        ..HubConfig::default()
+    })
+    .unwrap()
+}
+
+/// Everything that the port is told until the servers have answered.
+async fn gathered(port: &mut Port) -> Vec<(CandidateKind, SocketAddr)> {
+    let mut found: Vec<_> = port
+        .candidates()
+        .iter()
+        .map(|candidate| (candidate.kind, candidate.address))
+        .collect();
+    let gathering = async {
+        loop {
+            match poll_fn(|cx| port.poll_news(cx)).await {
+                PortEvent::Candidate(candidate) => found.push((candidate.kind, candidate.address)),
+                PortEvent::Complete => return,
+                PortEvent::AddressesChanged => {}
+            }
+        }
+    };
+    timeout(PATIENCE, gathering).await.unwrap();
+    found
+}
+
+fn host(port: &Port) -> SocketAddr {
+    let mut own = port.candidates().iter();
+    own.find(|candidate| {
+        candidate.address == SocketAddr::from(([127, 0, 0, 1], candidate.address.port()))
+    })
+    .unwrap()
+    .address
+}
+
+async fn send(port: &mut Port, source: SocketAddr, destination: SocketAddr, payload: &[u8]) {
+    let mut sent = false;
+    poll_fn(|cx| {
+        if !std::mem::replace(&mut sent, true) {
+            port.send(source, destination, payload, cx);
+        }
+        port.poll_flush(cx)
+    })
+    .await;
+}
+
+async fn receive(port: &mut Port) -> Datagram {
+    timeout(PATIENCE, poll_fn(|cx| port.poll_receive(cx)))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn datagrams_pass_between_hubs() {
+    let (near, far) = (hub(None), hub(None));
+    let (mut a, mut b) = (near.attach().unwrap(), far.attach().unwrap());
+    let (here, there) = (host(&a), host(&b));
+    // Answers from an address that was sent to are the sender's.
+    send(&mut b, there, here, &[DTLS, 0]).await;
+    send(&mut a, here, there, &[DTLS, 1]).await;
+    let datagram = receive(&mut b).await;
+    assert_eq!((datagram.source, datagram.destination), (here, there));
+    assert_eq!(&datagram.contents[..], [DTLS, 1]);
+}
+
+async fn through_a_relay(transport: &str) {
+    let coturn = Coturn::start().await;
+    let (near, far) = (hub(Some(&coturn)), hub(None));
+    near.use_servers(&[coturn.server(transport)]);
+    let (mut a, mut b) = (near.attach().unwrap(), far.attach().unwrap());
+    let there = host(&b);
+    let found = gathered(&mut a).await;
+    let (_, relay) = *found
+        .iter()
+        .find(|(kind, _)| *kind == CandidateKind::Relayed)
+        .unwrap_or_else(|| panic!("no relay: {found:?}"));
+    // The first one asks for a permission; the twentieth goes by a channel.
+    send(&mut b, there, relay, &[DTLS, 0]).await;
+    for number in 0..20 {
+        let long = [&[DTLS, number][..], &[number; 1100]].concat();
+        send(&mut a, relay, there, &long).await;
+        let datagram = receive(&mut b).await;
+        assert_eq!(
+            (datagram.source, &datagram.contents[..]),
+            (relay, &long[..])
+        );
+        send(&mut b, there, relay, &long).await;
+        let datagram = receive(&mut a).await;
+        assert_eq!((datagram.source, datagram.destination), (there, relay));
+        assert_eq!(&datagram.contents[..], &long[..]);
+    }
+}
+
+/// RFC 8656 over UDP
+#[tokio::test]
+async fn a_relay_over_udp_carries_datagrams() {
+    through_a_relay("udp").await;
+}
+
+/// RFC 8656 over TCP
+#[tokio::test]
+async fn a_relay_over_tcp_carries_datagrams() {
+    through_a_relay("tcp").await;
+}
+
+/// RFC 8656 over TLS, with a certificate that is checked.
+#[tokio::test]
+async fn a_relay_over_tls_carries_datagrams() {
+    through_a_relay("tls").await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_stranger_gives_no_relay() {
+    let (coturn, stranger) = (Coturn::start().await, Coturn::start().await);
+    let near = hub(Some(&stranger));
+    near.use_servers(&[coturn.server("tls")]);
+    let found = gathered(&mut near.attach().unwrap()).await;
+    assert!(
+        found.iter().all(|(kind, _)| *kind == CandidateKind::Host),
+        "{found:?}"
+    );
+}
+
+/// Three servers at once; a refused credential holds nobody up for longer than its deadline.
+#[tokio::test]
+async fn several_relays_are_used_and_a_refusal_ends() {
+    let coturn = Coturn::start().await;
+    let near = hub(Some(&coturn));
+    let refused = IceServer {
+        credential: "wrong".to_owned(),
+        ..coturn.server("tcp")
+    };
+    near.use_servers(&[coturn.server("udp"), refused, coturn.server("tls")]);
+    let began = Instant::now();
+    let found = gathered(&mut near.attach().unwrap()).await;
+    let relays = found
+        .iter()
+        .filter(|(kind, _)| *kind == CandidateKind::Relayed);
+    assert_eq!(relays.count(), 2, "{found:?}");
+    assert!(began.elapsed() < PATIENCE);
+    // The allocations serve the next peer, too, and at once.
+    let next = near.attach().unwrap();
+    let kinds = next.candidates().iter().map(|candidate| candidate.kind);
+    assert_eq!(
+        kinds.filter(|kind| *kind == CandidateKind::Relayed).count(),
+        2
+    );
+}
+
+/// A peer that looks for a new path gets a new allocation for one that died.
+#[tokio::test]
+async fn an_allocation_that_ends_is_made_again() {
+    let coturn = Coturn::start().await;
+    let near = hub(Some(&coturn));
+    near.use_servers(&[coturn.server("tcp")]);
+    let mut port = near.attach().unwrap();
+    let first = gathered(&mut port).await;
+    assert!(
+        first
+            .iter()
+            .any(|(kind, _)| *kind == CandidateKind::Relayed),
+        "{first:?}"
+    );
+    let server = coturn.server("tcp");
+    drop(coturn);
+    // The end of its TCP connection tells.
+    let gone = async {
+        while port
+            .refresh()
+            .iter()
+            .any(|candidate| candidate.kind == CandidateKind::Relayed)
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.unwrap();
+    assert_eq!(server.urls.len(), 1);
+}
+
+/// Nothing answers there: the peer is told that gathering is over.
+#[tokio::test]
+async fn servers_that_are_silent_are_given_up() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let near = hub(None);
+    near.use_servers(&[IceServer {
+        urls: vec![
+            format!("stun:{address}"),
+            "turn:127.0.0.1:1?transport=tcp".to_owned(),
+        ],
+        ..IceServer::default()
+    }]);
+    let mut port = near.attach().unwrap();
+    let found = gathered(&mut port).await;
+    assert!(
+        found.iter().all(|(kind, _)| *kind == CandidateKind::Host),
+        "{found:?}"
+    );
+    let pending = poll_fn(|cx| Poll::Ready(port.poll_news(cx).is_pending())).await;
+    assert!(pending);
+}
