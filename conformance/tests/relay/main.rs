@@ -5,12 +5,22 @@
     reason = "a test stops at the first surprise"
 )]
 
-use std::{future::poll_fn, net::SocketAddr, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use p2claw_conformance::coturn::Coturn;
+use p2claw_conformance::coturn::{self, Coturn};
 use p2claw_network::{CandidateKind, Datagram, Hub, HubConfig, Port, PortEvent};
 use p2claw_proto::v1::IceServer;
-use tokio::time::{Instant, timeout};
+use p2claw_signaling::turn;
+use tokio::time::timeout;
+use tokio_rustls::rustls::ClientConfig;
+
+mod own;
 
 /// Longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,10 +28,50 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// First byte of a datagram that is no STUN message (RFC 7983).
 const DTLS: u8 = 22;
 
-fn hub(tls: Option<&Coturn>) -> Hub {
+/// The relays that are tried; both take the same credentials.
+enum Server {
+    Coturn(Coturn),
+    Own(own::Own),
+}
+
+impl Server {
+    async fn coturn() -> Self {
+        Self::Coturn(Coturn::start_with(coturn::Credentials::TimeLimited).await)
+    }
+
+    async fn own() -> Self {
+        Self::Own(own::Own::start(p2claw_relay::Quota::default()).await)
+    }
+
+    fn tls(&self) -> Arc<ClientConfig> {
+        match self {
+            Self::Coturn(coturn) => Arc::clone(&coturn.tls),
+            Self::Own(own) => Arc::clone(&own.tls),
+        }
+    }
+
+    /// With a credential that coord could have issued.
+    fn server(&self, transport: &str) -> IceServer {
+        let url = match self {
+            Self::Coturn(coturn) => coturn.url(transport),
+            Self::Own(own) => own.url(transport),
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = i64::try_from(now.as_secs()).unwrap();
+        let issued = turn::issue(coturn::SECRET.as_bytes(), [7; 8], now);
+        IceServer {
+            urls: vec![url],
+            username: issued.username,
+            credential: issued.credential,
+            expires_at: issued.expires_at,
+        }
+    }
+}
+
+fn hub(server: Option<&Server>) -> Hub {
     Hub::bind(HubConfig {
         loopback: true,
-        tls: tls.map(|coturn| coturn.tls.clone()),
+        tls: server.map(Server::tls),
         ..HubConfig::default()
     })
     .unwrap()
@@ -86,10 +136,9 @@ async fn datagrams_pass_between_hubs() {
     assert_eq!(&datagram.contents[..], [DTLS, 1]);
 }
 
-async fn through_a_relay(transport: &str) {
-    let coturn = Coturn::start().await;
-    let (near, far) = (hub(Some(&coturn)), hub(None));
-    near.use_servers(&[coturn.server(transport)]);
+async fn through_a_relay(server: Server, transport: &str) {
+    let (near, far) = (hub(Some(&server)), hub(None));
+    near.use_servers(&[server.server(transport)]);
     let (mut a, mut b) = (near.attach().unwrap(), far.attach().unwrap());
     let there = host(&b);
     let found = gathered(&mut a).await;
@@ -114,29 +163,53 @@ async fn through_a_relay(transport: &str) {
     }
 }
 
-/// RFC 8656 over UDP
-#[tokio::test]
-async fn a_relay_over_udp_carries_datagrams() {
-    through_a_relay("udp").await;
+/// The same list for each relay.
+macro_rules! relays {
+    ($($name:ident: $relay:ident;)*) => {$(
+        mod $name {
+            use super::{Server, several_relays, through_a_relay, the_end_of_an_allocation};
+
+            /// RFC 8656 over UDP
+            #[tokio::test]
+            async fn a_relay_over_udp_carries_datagrams() {
+                through_a_relay(Server::$relay().await, "udp").await;
+            }
+
+            /// RFC 8656 over TCP
+            #[tokio::test]
+            async fn a_relay_over_tcp_carries_datagrams() {
+                through_a_relay(Server::$relay().await, "tcp").await;
+            }
+
+            /// RFC 8656 over TLS, with a certificate that is checked.
+            #[tokio::test]
+            async fn a_relay_over_tls_carries_datagrams() {
+                through_a_relay(Server::$relay().await, "tls").await;
+            }
+
+            #[tokio::test]
+            async fn several_relays_are_used_and_a_refusal_ends() {
+                several_relays(Server::$relay().await).await;
+            }
+
+            #[tokio::test]
+            async fn an_allocation_that_ends_is_made_again() {
+                the_end_of_an_allocation(Server::$relay().await, Server::$relay().await).await;
+            }
+        }
+    )*};
 }
 
-/// RFC 8656 over TCP
-#[tokio::test]
-async fn a_relay_over_tcp_carries_datagrams() {
-    through_a_relay("tcp").await;
-}
-
-/// RFC 8656 over TLS, with a certificate that is checked.
-#[tokio::test]
-async fn a_relay_over_tls_carries_datagrams() {
-    through_a_relay("tls").await;
+relays! {
+    over_coturn: coturn;
+    over_our_own: own;
 }
 
 #[tokio::test]
 async fn a_certificate_of_a_stranger_gives_no_relay() {
-    let (coturn, stranger) = (Coturn::start().await, Coturn::start().await);
+    let (server, stranger) = (Server::own().await, Server::own().await);
     let near = hub(Some(&stranger));
-    near.use_servers(&[coturn.server("tls")]);
+    near.use_servers(&[server.server("tls")]);
     let found = gathered(&mut near.attach().unwrap()).await;
     assert!(
         found.iter().all(|(kind, _)| *kind == CandidateKind::Host),
@@ -145,47 +218,38 @@ async fn a_certificate_of_a_stranger_gives_no_relay() {
 }
 
 /// Three servers at once; a refused credential holds nobody up for longer than its deadline.
-#[tokio::test]
-async fn several_relays_are_used_and_a_refusal_ends() {
-    let coturn = Coturn::start().await;
-    let near = hub(Some(&coturn));
+async fn several_relays(server: Server) {
+    let near = hub(Some(&server));
     let refused = IceServer {
         credential: "wrong".to_owned(),
-        ..coturn.server("tcp")
+        ..server.server("tcp")
     };
-    near.use_servers(&[coturn.server("udp"), refused, coturn.server("tls")]);
-    let began = Instant::now();
+    near.use_servers(&[server.server("udp"), refused, server.server("tls")]);
     let found = gathered(&mut near.attach().unwrap()).await;
-    let relays = found
-        .iter()
-        .filter(|(kind, _)| *kind == CandidateKind::Relayed);
-    assert_eq!(relays.count(), 2, "{found:?}");
-    assert!(began.elapsed() < PATIENCE);
+    assert_eq!(relays_of(&found), 2, "{found:?}");
     // The allocations serve the next peer, too, and at once.
     let next = near.attach().unwrap();
-    let kinds = next.candidates().iter().map(|candidate| candidate.kind);
-    assert_eq!(
-        kinds.filter(|kind| *kind == CandidateKind::Relayed).count(),
-        2
-    );
+    let known: Vec<_> = next
+        .candidates()
+        .iter()
+        .map(|candidate| (candidate.kind, candidate.address))
+        .collect();
+    assert_eq!(relays_of(&known), 2, "{known:?}");
+}
+
+fn relays_of(found: &[(CandidateKind, SocketAddr)]) -> usize {
+    let kinds = found.iter().map(|(kind, _)| *kind);
+    kinds.filter(|kind| *kind == CandidateKind::Relayed).count()
 }
 
 /// A peer that looks for a new path gets a new allocation for one that died.
-#[tokio::test]
-async fn an_allocation_that_ends_is_made_again() {
-    let coturn = Coturn::start().await;
-    let near = hub(Some(&coturn));
-    near.use_servers(&[coturn.server("tcp")]);
+async fn the_end_of_an_allocation(server: Server, spare: Server) {
+    let near = hub(Some(&server));
+    near.use_servers(&[server.server("tcp")]);
     let mut port = near.attach().unwrap();
     let first = gathered(&mut port).await;
-    assert!(
-        first
-            .iter()
-            .any(|(kind, _)| *kind == CandidateKind::Relayed),
-        "{first:?}"
-    );
-    let server = coturn.server("tcp");
-    drop(coturn);
+    assert_eq!(relays_of(&first), 1, "{first:?}");
+    drop(server);
     // The end of its TCP connection tells.
     let gone = async {
         while port
@@ -197,7 +261,10 @@ async fn an_allocation_that_ends_is_made_again() {
         }
     };
     timeout(PATIENCE, gone).await.unwrap();
-    assert_eq!(server.urls.len(), 1);
+    near.use_servers(&[spare.server("udp")]);
+    port.refresh();
+    let second = gathered(&mut port).await;
+    assert_eq!(relays_of(&second), 1, "{second:?}");
 }
 
 /// Nothing answers there: the peer is told that gathering is over.

@@ -60,6 +60,12 @@ pub(crate) enum Command {
     /// It gives agents their addresses and introduces visitors to them; apps' traffic does not pass
     /// through it. One service is enough for many machines. Beside it stands an edge.
     Coord(CoordArguments),
+    /// Run a relay for visitors whose networks let no direct connection through
+    ///
+    /// It is a TURN and STUN server over UDP and TCP, and over TLS with a certificate. Tell coord of
+    /// it: `p2claw coord --relay turn:HOST:3478 --relay-secret-file FILE`, with the same file. It
+    /// passes on what it cannot read.
+    Relay(RelayArguments),
     /// Run an edge: the web server behind the public addresses
     ///
     /// Browsers get the client from it. It talks plain HTTP to coord, on the same machine or a
@@ -155,6 +161,43 @@ pub(crate) struct CoordArguments {
     /// A STUN server to hand out, stun:HOST:PORT; may be given several times
     #[arg(long, value_parser = values::stun_url)]
     pub(crate) stun: Vec<String>,
+    /// Print one line of JSON when ready; logs go to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RelayArguments {
+    /// Address and port to listen on, over UDP and TCP
+    #[arg(long, default_value = "0.0.0.0:3478", value_parser = values::listen)]
+    pub(crate) listen: SocketAddr,
+    /// The address that the internet knows this machine by; needed where --listen names none
+    #[arg(long, value_name = "IP")]
+    pub(crate) public_ip: Option<std::net::IpAddr>,
+    /// File with the secret that coord shares
+    #[arg(long)]
+    pub(crate) secret_file: PathBuf,
+    /// Certificate chain, PEM: serve TLS on the same port, too
+    #[arg(long, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Allocations that one credential may have at a time; each visit has one credential
+    #[arg(long, value_name = "NUMBER", default_value_t = p2claw_relay::Quota::default().allocations)]
+    pub(crate) max_allocations: usize,
+    /// MiB that one credential may relay in its hour, both ways together
+    #[arg(long, value_name = "MIB", default_value_t = p2claw_relay::Quota::default().bytes >> 20)]
+    pub(crate) max_mib: u64,
+    /// KiB a second that one credential may relay, both ways together
+    #[arg(long, value_name = "KIB", default_value_t = p2claw_relay::Quota::default().bytes_per_second >> 10)]
+    pub(crate) max_rate: u64,
+    /// Clients at a time, all together
+    #[arg(long, value_name = "NUMBER", default_value_t = 1024)]
+    pub(crate) max_clients: usize,
+    /// Relay to loopback and private addresses, too: strangers could reach your network through it
+    #[arg(long)]
+    pub(crate) allow_private_peers: bool,
     /// Print one line of JSON when ready; logs go to standard error
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,8 +3,8 @@
 mod args;
 mod commands;
 mod exit;
+mod network;
 mod output;
-mod relay;
 mod sample;
 mod values;
 
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Demo(command) => commands::demo::run(command).await,
             Command::Coord(command) => commands::services::coord(command).await,
+            Command::Relay(command) => commands::services::relay(command).await,
             Command::Edge(command) => commands::services::edge(command).await,
             Command::Run(command) => commands::daemon::run(command).await,
             Command::Expose(command) => commands::routes::expose(command).await,

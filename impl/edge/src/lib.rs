@@ -21,6 +21,8 @@ mod serve;
 mod service;
 mod tls;
 
+pub use tls::TlsFiles;
+
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use http::Uri;
@@ -82,15 +84,6 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(20),
         }
     }
-}
-
-/// PEM files, read once at the start.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// Certificate chain, the server's own first.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
 }
 
 /// Why an edge could not start or go on.

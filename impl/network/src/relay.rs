@@ -24,7 +24,7 @@ use turn_client_proto::{
     api::{Transmit as TurnTransmit, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet},
     client::TurnClient,
     prelude::{DelayedTransmitBuild as _, TurnClientApi as _},
-    stun::{Instant as TurnInstant, types::TransportType},
+    stun::{Instant as TurnInstant, auth::Feature, types::TransportType},
     tcp::TurnClientTcp,
     types::{AddressFamily, TurnCredentials},
     udp::TurnClientUdp,
@@ -250,6 +250,8 @@ impl RelayTask {
             .copied()
             .ok_or_else(|| io::Error::other("its name has no address"))?;
         let mut config = TurnConfig::new(TurnCredentials::new(username, credential));
+        // The server reads from the name until when the credential holds (`SIG-022`).
+        config.set_anonymous_username(Feature::Disabled);
         if address.is_ipv6() {
             config.set_address_family(AddressFamily::IPV6);
         }

@@ -12,6 +12,7 @@ use crate::{
     args::{DEFAULT_COORD, RunArguments},
     commands::SOFTWARE,
     exit::{self, CommandError},
+    network::Sockets,
     output,
 };
 
@@ -22,7 +23,13 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<(), CommandError> {
     let seed = fresh_seed()?;
     let key = Arc::new(state.identity_key(move || seed)?);
     let routes = Arc::new(Routes::load(Some(state.routes()))?);
-    let endpoint = bind_endpoint(arguments.udp_port, is_loopback(&arguments.coord))?;
+    let hub = Sockets {
+        port: arguments.udp_port,
+        loopback: is_loopback(&arguments.coord),
+        relay_only: false,
+    }
+    .bind()?;
+    let endpoint = Endpoint::on(hub, EndpointConfig::default().lanes);
     let agent = Agent {
         key: Arc::clone(&key),
         routes: Arc::clone(&routes),
@@ -94,28 +101,6 @@ fn first_problem(problem: &str, coord: &str) -> String {
         ""
     };
     format!("{problem}{hint}; trying again until it works")
-}
-
-/// The agent's UDP sockets.
-pub(crate) fn bind_endpoint(port: u16, loopback: bool) -> Result<Endpoint, CommandError> {
-    let config = EndpointConfig {
-        port,
-        loopback,
-        ..EndpointConfig::default()
-    };
-    Endpoint::bind(&config).map_err(|error| {
-        let what = if port == 0 {
-            "a UDP port".to_owned()
-        } else {
-            format!("UDP port {port}")
-        };
-        let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
-            "; another program has it: choose another --udp-port, or leave it out"
-        } else {
-            ""
-        };
-        format!("bind {what}: {error}{hint}").into()
-    })
 }
 
 /// Visitors of a coord on this machine are on this machine, too.

@@ -11,6 +11,8 @@ use p2claw_agent::{
 };
 use p2claw_coord::RelayConfig;
 use p2claw_identity::{AppName, IdentityKey};
+use p2claw_relay::Relay;
+use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
 use p2claw_signaling::address::PublicAddress;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
@@ -18,16 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{self, DemoArguments},
-    commands::{
-        SOFTWARE,
-        daemon::{bind_endpoint, fresh_seed},
-        routes::warn_of_silence,
-        services::bind,
-    },
+    commands::{SOFTWARE, daemon::fresh_seed, routes::warn_of_silence, services::bind},
     exit::{self, CommandError},
-    output,
-    relay::Relay,
-    sample,
+    network::Sockets,
+    output, sample,
 };
 
 /// The port that is tried first.
@@ -53,7 +49,12 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
     let coord_address = coord_listener.local_addr()?;
     let coord_url = format!("http://{coord_address}");
     let secret = data_encoding::HEXLOWER.encode(&fresh_seed()?);
-    let relay = Relay::start(loopback_address(), secret.clone()).await?;
+    let relay = p2claw_relay::Config {
+        // Visitors of the demo are on this machine.
+        private_peers: true,
+        ..p2claw_relay::Config::new(secret.clone().into_bytes())
+    };
+    let relay = Relay::bind(loopback_address(), relay).await?;
 
     let seed = fresh_seed()?;
     let key = Arc::new(state.identity_key(move || seed)?);
@@ -90,19 +91,31 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
     );
     coord.database = Some(state.path().join("coord.redb"));
     coord.relay = Some(RelayConfig {
-        urls: vec![relay.url()],
+        urls: relay.urls("127.0.0.1"),
         secret: secret.into_bytes(),
     });
     let edge = p2claw_edge::Config::new(coord_url.parse()?, PARENT);
+    let token = stop.clone();
+    tasks.spawn(async move {
+        relay.run(token).await;
+        Ok(())
+    });
     let token = stop.clone();
     tasks.spawn(async move { Ok(p2claw_coord::run(coord_listener, coord, token).await?) });
     let token = stop.clone();
     tasks.spawn(async move { Ok(p2claw_edge::run(edge_listener, edge, token).await?) });
 
+    let sockets = Sockets {
+        loopback: true,
+        ..Sockets::default()
+    };
     let agent = Agent {
         key: Arc::clone(&key),
         routes,
-        transport: Arc::new(bind_endpoint(0, true)?),
+        transport: Arc::new(Endpoint::on(
+            sockets.bind()?,
+            EndpointConfig::default().lanes,
+        )),
         coord: coord_url,
         software: SOFTWARE.to_owned(),
         api: Some(ground.api),
@@ -141,10 +154,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
         } => Err(error),
     };
     stop.cancel();
-    let ended = async {
-        while tasks.join_next().await.is_some() {}
-        relay.close().await;
-    };
+    let ended = async { while tasks.join_next().await.is_some() {} };
     tokio::select! {
         () = ended => {}
         () = async {

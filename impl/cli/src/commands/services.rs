@@ -1,6 +1,6 @@
-//! `coord` and `edge`: the services, each by itself.
+//! `coord`, `edge` and `relay`: the services, each by itself.
 
-use std::{fmt::Display, net::SocketAddr, path::Path};
+use std::{fmt::Display, net::SocketAddr, path::Path, sync::Arc};
 
 use http::Uri;
 use p2claw_coord::RelayConfig;
@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
-    args::{CoordArguments, EdgeArguments},
+    args::{CoordArguments, EdgeArguments, RelayArguments},
     exit::{self, CommandError},
     output,
 };
@@ -83,6 +83,47 @@ pub(crate) async fn edge(arguments: EdgeArguments) -> Result<(), CommandError> {
     let listener = bind(arguments.listen, "--listen").await?;
     announce("edge", listener.local_addr()?, arguments.json);
     service.serve(listener, shutdown).await;
+    Ok(())
+}
+
+pub(crate) async fn relay(arguments: RelayArguments) -> Result<(), CommandError> {
+    let shutdown = exit::on_signal()?;
+    if arguments.listen.ip().is_unspecified() && arguments.public_ip.is_none() {
+        return Err(
+            "relay from every address of this machine: peers need to know one; give --public-ip, \
+             or an address with --listen"
+                .into(),
+        );
+    }
+    let mut config = p2claw_relay::Config::new(read_secret(&arguments.secret_file)?);
+    config.quota = p2claw_relay::Quota {
+        allocations: arguments.max_allocations,
+        bytes: arguments.max_mib.saturating_mul(1 << 20),
+        bytes_per_second: arguments.max_rate.saturating_mul(1 << 10),
+    };
+    config.clients = arguments.max_clients;
+    config.public_ip = arguments.public_ip;
+    config.private_peers = arguments.allow_private_peers;
+    if let Some((certificate, key)) = arguments.tls_cert.zip(arguments.tls_key) {
+        let files = p2claw_edge::TlsFiles { certificate, key };
+        config.tls = Some(Arc::new(files.load(&[])?));
+    }
+    let relay = p2claw_relay::Relay::bind(arguments.listen, config).await?;
+    let address = relay.address();
+    let host = arguments.public_ip.unwrap_or(address.ip()).to_string();
+    if arguments.json {
+        output::announce(output::json(&json!({
+            "service": "relay",
+            "listening": address.to_string(),
+            "urls": relay.urls(&host),
+        })));
+    } else {
+        announce("relay", address, false);
+        for url in relay.urls(&host) {
+            output::announce(output::line(format_args!("  {url}")));
+        }
+    }
+    relay.run(shutdown).await;
     Ok(())
 }
 

@@ -1,0 +1,145 @@
+//! The relay of this repository, with a certificate of its own, and its quotas.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use p2claw_conformance::coturn::SECRET;
+use p2claw_network::CandidateKind;
+use p2claw_relay::{Config, Quota, Relay};
+use tokio::time::{Instant, sleep};
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{DTLS, Server, gathered, host, hub, receive, relays_of, send};
+
+/// A relay that runs until this is dropped.
+pub(crate) struct Own {
+    address: SocketAddr,
+    _running: DropGuard,
+    pub(crate) tls: Arc<ClientConfig>,
+}
+
+impl Own {
+    pub(crate) async fn start(quota: Quota) -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let server = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], PrivateKeyDer::Pkcs8(key))
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let client = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let config = Config {
+            quota,
+            private_peers: true,
+            tls: Some(Arc::new(server)),
+            ..Config::new(SECRET.into())
+        };
+        let relay = Relay::bind("127.0.0.1:0".parse().unwrap(), config)
+            .await
+            .unwrap();
+        let shutdown = CancellationToken::new();
+        let address = relay.address();
+        tokio::spawn(relay.run(shutdown.clone()));
+        Self {
+            address,
+            _running: shutdown.drop_guard(),
+            tls: Arc::new(client),
+        }
+    }
+
+    pub(crate) fn url(&self, transport: &str) -> String {
+        match transport {
+            "tls" => format!("turns:{}", self.address),
+            other => format!("turn:{}?transport={other}", self.address),
+        }
+    }
+}
+
+/// One credential gets its number of allocations and no more.
+#[tokio::test]
+async fn a_credential_has_its_number_of_allocations() {
+    let server = Server::Own(
+        Own::start(Quota {
+            allocations: 2,
+            ..Quota::default()
+        })
+        .await,
+    );
+    let near = hub(Some(&server));
+    near.use_servers(&["udp", "tcp", "tls"].map(|transport| server.server(transport)));
+    let found = gathered(&mut near.attach().unwrap()).await;
+    assert_eq!(relays_of(&found), 2, "{found:?}");
+}
+
+/// What is above the rate is lost, and a credential that has used its bytes gets no more through.
+#[tokio::test]
+async fn a_credential_has_its_bytes() {
+    let quota = Quota {
+        bytes: 20_000,
+        bytes_per_second: 1 << 20,
+        ..Quota::default()
+    };
+    let server = Server::Own(Own::start(quota).await);
+    let (near, far) = (hub(Some(&server)), hub(None));
+    near.use_servers(&[server.server("udp")]);
+    let (mut a, mut b) = (near.attach().unwrap(), far.attach().unwrap());
+    let there = host(&b);
+    let found = gathered(&mut a).await;
+    let is_relay = |(kind, _): &&(CandidateKind, SocketAddr)| *kind == CandidateKind::Relayed;
+    let relay = found.iter().find(is_relay).unwrap().1;
+    send(&mut b, there, relay, &[DTLS, 0]).await;
+    let mut passed = 0;
+    let end = Instant::now() + Duration::from_secs(2);
+    for number in 0..40 {
+        send(
+            &mut a,
+            relay,
+            there,
+            &[&[DTLS, number][..], &[0; 998]].concat(),
+        )
+        .await;
+        let answer = tokio::time::timeout(Duration::from_millis(300), receive(&mut b));
+        match answer.await {
+            Ok(datagram) => passed += datagram.contents.len(),
+            Err(_) => break,
+        }
+        assert!(Instant::now() < end + Duration::from_secs(10));
+        sleep(Duration::from_millis(2)).await;
+    }
+    assert!((18_000..=20_000).contains(&passed), "{passed} bytes passed");
+}
+
+/// RFC 8656 section 21.1.6: a relay on the internet is no way into its own network.
+#[tokio::test]
+async fn private_peers_are_not_relayed_to() {
+    let config = Config::new(SECRET.into());
+    let relay = Relay::bind("127.0.0.1:0".parse().unwrap(), config)
+        .await
+        .unwrap();
+    let address = relay.address();
+    let shutdown = CancellationToken::new();
+    let _running = shutdown.clone().drop_guard();
+    tokio::spawn(relay.run(shutdown));
+    let (near, far) = (hub(None), hub(None));
+    let mut server = Server::own().await.server("udp");
+    server.urls = vec![format!("turn:{address}?transport=udp")];
+    near.use_servers(&[server]);
+    let (mut a, mut b) = (near.attach().unwrap(), far.attach().unwrap());
+    let found = gathered(&mut a).await;
+    let relay = found
+        .iter()
+        .find(|(kind, _)| *kind == CandidateKind::Relayed)
+        .unwrap()
+        .1;
+    let there = host(&b);
+    send(&mut b, there, relay, &[DTLS, 0]).await;
+    send(&mut a, relay, there, &[DTLS, 1]).await;
+    let nothing = tokio::time::timeout(Duration::from_millis(500), receive(&mut b)).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+}

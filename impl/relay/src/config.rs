@@ -1,0 +1,73 @@
+//! How a relay serves.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use tokio_rustls::rustls::ServerConfig;
+
+/// What one credential may use: one visitor's visit has one, and so has one agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Allocations at a time.
+    pub allocations: usize,
+    /// Bytes in its lifetime of an hour, both ways together.
+    pub bytes: u64,
+    /// Bytes a second, both ways together; what is above is dropped, as a full link would.
+    pub bytes_per_second: u64,
+}
+
+impl Default for Quota {
+    /// 4 allocations, 8 GiB, 4 MiB/s.
+    fn default() -> Self {
+        Self {
+            allocations: 4,
+            bytes: 8 << 30,
+            bytes_per_second: 4 << 20,
+        }
+    }
+}
+
+/// How a [`crate::Relay`] serves.
+#[derive(Clone)]
+pub struct Config {
+    /// What it shares with coord.
+    pub secret: Vec<u8>,
+    /// What one credential may use.
+    pub quota: Quota,
+    /// Clients at a time, all together; each costs two sockets at most.
+    pub clients: usize,
+    /// The address that peers reach it at, where that is another than the one it listens on
+    /// (behind a one-to-one NAT, or on a wildcard address).
+    pub public_ip: Option<IpAddr>,
+    /// Relay to peers at loopback, private and link-local addresses. Off, or a relay lets
+    /// strangers into its own network.
+    pub private_peers: bool,
+    /// Serve `turns:` on the TCP port, too: a connection that begins with a TLS handshake is one.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+impl Config {
+    /// The defaults with a secret.
+    #[must_use]
+    pub fn new(secret: Vec<u8>) -> Self {
+        Self {
+            secret,
+            quota: Quota::default(),
+            clients: 1024,
+            public_ip: None,
+            private_peers: false,
+            tls: None,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Without the secret (SEC-006).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("quota", &self.quota)
+            .field("clients", &self.clients)
+            .field("public_ip", &self.public_ip)
+            .field("private_peers", &self.private_peers)
+            .finish_non_exhaustive()
+    }
+}
