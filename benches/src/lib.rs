@@ -4,6 +4,11 @@
 //! - `codec`: frames of the session, encoded and decoded.
 //! - `session_pair`: two sessions, bulk and small exchanges.
 //!
-//! `cargo run --release -p p2claw-benches --bin download`: a real download beside the raw channel.
+//! `cargo run --release -p p2claw-benches --bin NAME`:
+//! - `download`: a real download beside the raw channel.
+//! - `compare`: the WebRTC stacks, and others, side by side in two processes.
+//! - `path`: a slow and lossy line under a virtual clock.
 
+pub mod line;
+pub mod stack;
 pub mod stage;

@@ -172,10 +172,35 @@ impl Hub {
         ))
     }
 
+    /// The same on sockets and relays of its own. Two peers between the same two addresses cannot
+    /// be told apart, and a visitor may visit an agent twice.
+    ///
+    /// # Errors
+    /// When no socket can be bound, or the machine has no address to be reached at.
+    pub fn attach_apart(&self) -> io::Result<Port> {
+        let config = HubConfig {
+            port: 0,
+            ..self.inner.config.clone()
+        };
+        let apart = Self::bind_on(Arc::clone(&self.inner.network), config)?;
+        let servers = self.inner.state().servers.clone();
+        // The addresses have to be known before servers can be asked from them.
+        apart.inner.look_at_interfaces()?;
+        apart.use_list(servers);
+        let mut port = apart.attach()?;
+        port.own(apart);
+        Ok(port)
+    }
+
     /// The STUN and TURN servers to use from now on. Allocations that exist stay; what STUN
     /// servers see is asked at once and again every 25 s, which also keeps NAT mappings open.
     pub fn use_servers(&self, servers: &[IceServer]) {
-        let servers = Server::list(servers);
+        // A machine without an address now may have one at the next look.
+        let _ = self.inner.look_at_interfaces();
+        self.use_list(Server::list(servers));
+    }
+
+    fn use_list(&self, servers: Vec<Server>) {
         let mut state = self.inner.state();
         if state.servers == servers {
             return;

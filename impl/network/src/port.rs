@@ -10,7 +10,11 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::{
-    batch::Batch, candidate::LocalCandidate, demux::PeerNumber, hub::Inner, network::Datagram,
+    batch::Batch,
+    candidate::LocalCandidate,
+    demux::PeerNumber,
+    hub::{Hub, Inner},
+    network::Datagram,
     relay::Outbox,
 };
 
@@ -39,6 +43,8 @@ pub struct Port {
     learned: Option<SocketAddr>,
     /// The relay that the last datagram left through.
     relay: Option<(SocketAddr, Outbox)>,
+    /// Sockets that are nobody else's.
+    own: Option<Hub>,
 }
 
 impl std::fmt::Debug for Port {
@@ -67,7 +73,13 @@ impl Port {
             held: None,
             learned: None,
             relay: None,
+            own: None,
         }
+    }
+
+    /// Keeps a hub for as long as this port exists.
+    pub(crate) fn own(&mut self, hub: Hub) {
+        self.own = Some(hub);
     }
 
     /// The addresses that were known when the port was made or refreshed last; later ones come

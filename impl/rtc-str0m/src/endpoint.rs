@@ -87,7 +87,7 @@ impl Endpoint {
         }
     }
 
-    fn fresh(&self) -> Result<Fresh, TransportError> {
+    fn fresh(port: Port) -> Result<Fresh, TransportError> {
         let mut config = RtcConfig::new()
             .clear_codecs()
             .set_dtls_version(DtlsVersion::Auto)
@@ -95,7 +95,6 @@ impl Endpoint {
             .set_sctp_max_buffered_amount(SEND_BUFFER_BYTES);
         config.set_initial_stun_rto(FIRST_CHECK_REPEAT);
         let mut rtc = config.build(Instant::now().into_std());
-        let port = self.hub.attach()?;
         let mut offered = Vec::new();
         for local in port.candidates() {
             let candidate = description::candidate(local)?;
@@ -120,7 +119,7 @@ impl Endpoint {
             mut rtc,
             port,
             offered,
-        } = self.fresh()?;
+        } = Self::fresh(self.hub.attach()?)?;
         let answer = rtc
             .sdp_api()
             .accept_offer(parsed)
@@ -157,7 +156,7 @@ impl Endpoint {
             mut rtc,
             port,
             offered,
-        } = self.fresh()?;
+        } = Self::fresh(self.hub.attach_apart()?)?;
         let mut changes = rtc.sdp_api();
         let lanes: Vec<ChannelId> = (0..self.lanes)
             .map(|lane| changes.add_channel_with_config(Self::lane_config(lane)))

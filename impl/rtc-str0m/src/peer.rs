@@ -30,6 +30,9 @@ const DATAGRAMS_PER_TURN: usize = 32;
 /// First byte of a STUN message is 0..=3 (RFC 7983): not a sign of a working path.
 const STUN_FIRST_BYTE_MAX: u8 = 3;
 
+/// Datagrams that may come before this end has a pair to answer on: a first flight of DTLS.
+const EARLY_DATAGRAMS: usize = 16;
+
 pub(crate) struct Str0mPeer {
     rtc: Rtc,
     port: Port,
@@ -44,6 +47,11 @@ pub(crate) struct Str0mPeer {
     /// Bounded: filled from one input, emptied before the next is read.
     events: VecDeque<PeerEvent>,
     path: Option<Path>,
+    /// ICE has a pair to send on.
+    nominated: bool,
+    /// What the other end sent before that, whose checks were done sooner: str0m could not answer
+    /// now, and the other end would say it again only after a second.
+    waiting: VecDeque<Datagram>,
     /// ICE and DTLS are done: the other end has the certificate that its description names.
     connected: bool,
     /// Lanes that str0m opened before that; with SNAP it does so at once.
@@ -94,6 +102,8 @@ impl Str0mPeer {
             timer: Box::pin(sleep_until(Instant::now())),
             events: VecDeque::new(),
             path: None,
+            nominated: false,
+            waiting: VecDeque::new(),
             connected: false,
             early: Vec::new(),
             gathered: false,
@@ -267,6 +277,7 @@ impl Str0mPeer {
             Event::Closed => self.fail("the other end closed the connection".to_owned()),
             Event::IceConnectionStateChange(state) => match state {
                 IceConnectionState::Connected | IceConnectionState::Completed => {
+                    self.nominated = true;
                     self.events.push_back(PeerEvent::Path(PathState::Connected));
                 }
                 IceConnectionState::Disconnected => {
@@ -292,7 +303,20 @@ impl Str0mPeer {
         }
     }
 
-    fn receive(&mut self, datagram: &Datagram) {
+    /// Takes a datagram now, or once there is a pair to answer on.
+    fn receive(&mut self, datagram: Datagram) {
+        let first = datagram.contents.first();
+        if !self.nominated && first.is_some_and(|first| *first > STUN_FIRST_BYTE_MAX) {
+            // Full: lost, as on a network.
+            if self.waiting.len() < EARLY_DATAGRAMS {
+                self.waiting.push_back(datagram);
+            }
+            return;
+        }
+        self.take(&datagram);
+    }
+
+    fn take(&mut self, datagram: &Datagram) {
         let received = Receive::new(
             Protocol::Udp,
             datagram.source,
@@ -351,9 +375,15 @@ impl Peer for Str0mPeer {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            if self.nominated
+                && let Some(datagram) = self.waiting.pop_front()
+            {
+                self.take(&datagram);
+                continue;
+            }
             if let Poll::Ready(datagram) = self.port.poll_receive(cx) {
                 budget -= 1;
-                self.receive(&datagram);
+                self.receive(datagram);
                 continue;
             }
             if let Poll::Ready(news) = self.port.poll_news(cx) {
