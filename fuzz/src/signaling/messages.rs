@@ -67,7 +67,7 @@ fn kind(input: &mut Unstructured<'_>, session_id: SessionId) -> Result<Kind> {
     let session_id = bytes(input, session_id.as_bytes())?;
     let names = ["recipes", "www", "Bad", "a-b", "notes", "0"];
     let (registration, signature) = registration();
-    Ok(match input.int_in_range(0..=14)? {
+    Ok(match input.int_in_range(0..=15)? {
         0 => Kind::Challenge(v1::Challenge {
             versions: if input.ratio(7, 8)? {
                 vec![1]
@@ -122,6 +122,7 @@ fn kind(input: &mut Unstructured<'_>, session_id: SessionId) -> Result<Kind> {
             },
             sdp: description(input)?,
             nonce: bytes(input, &[2; 32])?,
+            restarts: bytes(input, &[])?,
         }),
         6 => Kind::VisitAnswer(v1::VisitAnswer {
             session_id,
@@ -151,6 +152,16 @@ fn kind(input: &mut Unstructured<'_>, session_id: SessionId) -> Result<Kind> {
         12 => Kind::Heartbeat(v1::Heartbeat {}),
         13 => Kind::HeartbeatAck(v1::HeartbeatAck {
             time_ms: input.arbitrary()?,
+        }),
+        14 => Kind::IceServers(v1::IceServers {
+            ice_servers: list(input, |input| {
+                Ok(v1::IceServer {
+                    urls: list(input, |input| text(input, &["turn:relay.example"]))?,
+                    username: input.arbitrary()?,
+                    credential: input.arbitrary()?,
+                    expires_at: input.arbitrary()?,
+                })
+            })?,
         }),
         _ => Kind::Error(v1::Error {
             code: input.arbitrary()?,

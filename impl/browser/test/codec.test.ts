@@ -94,6 +94,7 @@ test("events of a visit, cut at every byte", () => {
 
 test("other signaling messages", () => {
   assert.equal(toHex(encodeVisitRequest({ versions: [1], sdp: "s", nonce: fromHex("ab") })), "0a01011201731a01ab");
+  assert.equal(toHex(encodeVisitRequest({ versions: [1], sdp: "s", nonce: fromHex("ab"), restarts: fromHex("cdef") })), "0a01011201731a01ab2202cdef");
   assert.deepEqual(decodeIceServers(fromHex("0a09 0a0173 120175 1a0163")), [{ urls: ["s"], username: "u", credential: "c" }]);
   assert.equal(decodeVisitStatement(fromHex("38ffffffffffffffffff01")).expiresAtMs, -1);
 });

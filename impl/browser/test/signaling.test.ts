@@ -131,9 +131,12 @@ testVectors("signaling", {
   candidate: ({ input, result }: Case<string>) => {
     assert.equal(isCandidate(input), result === "valid");
   },
-  "visit-request": ({ id, input, result, versions, sdp, nonce }: Case<Pieces>) => {
+  // SIG-043
+  "visit-request": ({ id, input, result, versions, sdp, nonce, restarts }: Case<Pieces>) => {
     if (result !== "valid" || input.then || id.endsWith("unknown-field")) return "left out";
-    assert.equal(toHex(encodeVisitRequest({ versions: versions as number[], sdp: String(sdp), nonce: fromHex(String(nonce)) })), input.hex);
+    const request = { versions: versions as number[], sdp: String(sdp), nonce: fromHex(String(nonce)) };
+    const named = restarts === undefined ? {} : { restarts: fromHex(String(restarts)) };
+    assert.equal(toHex(encodeVisitRequest({ ...request, ...named })), input.hex);
   },
   "visit-update": ({ input, result, candidates }: Case<Pieces>) => {
     if (result !== "valid") return "left out";

@@ -459,6 +459,10 @@ impl AgentLink {
                 self.close();
                 self.events.push_back(AgentEvent::Replaced);
             }
+            Kind::IceServers(servers) => {
+                let servers = servers.ice_servers;
+                self.events.push_back(AgentEvent::IceServers(servers));
+            }
             Kind::HeartbeatAck(_) => {}
             Kind::Error(error) => self.events.push_back(AgentEvent::Refused {
                 re,

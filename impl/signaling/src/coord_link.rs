@@ -16,7 +16,7 @@ use bytes::Bytes;
 use p2claw_identity::statement::{verify_registration, verify_revocation};
 use p2claw_identity::{HostLabel, Nonce, PROTOCOL_VERSION, PeerId, SessionId};
 use p2claw_proto::v1::envelope::Kind;
-use p2claw_proto::v1::{self, VisitAnswer};
+use p2claw_proto::v1::{self, IceServer, VisitAnswer};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -204,7 +204,19 @@ impl CoordLink {
             versions: request.versions,
             sdp: request.sdp,
             nonce: Bytes::copy_from_slice(request.nonce.as_bytes()),
+            restarts: request
+                .restarts
+                .map(|session_id| Bytes::copy_from_slice(session_id.as_bytes()))
+                .unwrap_or_default(),
         }))
+    }
+
+    /// Tells the agent of STUN and TURN servers, in place of those that it knew (spec SIG-048).
+    ///
+    /// # Errors
+    /// When the link is not registered or the message cannot be queued.
+    pub fn ice_servers(&mut self, ice_servers: Vec<IceServer>) -> Result<(), SendError> {
+        self.send(Kind::IceServers(v1::IceServers { ice_servers }))
     }
 
     /// Passes on a candidate of the visitor.
@@ -449,7 +461,8 @@ impl CoordLink {
             | Kind::RouteAck(_)
             | Kind::VisitOffer(_)
             | Kind::ReplacedByNewer(_)
-            | Kind::HeartbeatAck(_)) => {
+            | Kind::HeartbeatAck(_)
+            | Kind::IceServers(_)) => {
                 return self.decline(seq, SignalCode::Unexpected, kind_name(&other));
             }
         }

@@ -46,4 +46,6 @@ pub use p2claw_proto::v1::SignalCode;
 #[cfg(test)]
 mod link_tests;
 #[cfg(test)]
+mod restart_tests;
+#[cfg(test)]
 mod table_tests;

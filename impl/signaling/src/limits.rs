@@ -27,6 +27,9 @@ pub const ANSWER: Duration = Duration::from_secs(10);
 pub const VISIT_AFTER_ANSWER: Duration = Duration::from_secs(30);
 /// How long a TURN credential holds (spec SIG-022).
 pub const TURN_LIFETIME: Duration = Duration::from_secs(3600);
+/// How old credentials become before coord sends an agent newer ones (spec SIG-048): what an agent
+/// begins with them has half an hour at least.
+pub const TURN_RENEWAL: Duration = Duration::from_secs(1800);
 
 /// Messages that a link holds for its driver in each direction. A driver that drains after every
 /// call holds two at most; this only catches one that does not.
@@ -35,5 +38,9 @@ pub const LINK_QUEUE: usize = 256;
 const _: () = assert!(
     2 * MAX_SDP <= MAX_ENVELOPE,
     "a description fits a message with room for its statement"
+);
+const _: () = assert!(
+    TURN_RENEWAL.as_secs() + 600 <= TURN_LIFETIME.as_secs(),
+    "credentials are renewed 10 min before they end"
 );
 const _: () = assert!(MAX_SDP < MAX_VISIT_BODY, "an offer fits a visit request");

@@ -218,6 +218,7 @@ pub(crate) fn kind_name(kind: &Kind) -> &'static str {
         Kind::Heartbeat(_) => "Heartbeat",
         Kind::HeartbeatAck(_) => "HeartbeatAck",
         Kind::Error(_) => "Error",
+        Kind::IceServers(_) => "IceServers",
     }
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn every_kind() -> Vec<Kind> {
             versions: vec![1],
             sdp: sdp(3),
             nonce: Bytes::copy_from_slice(&[2; 32]),
+            restarts: Bytes::new(),
         }),
         Kind::VisitAnswer(v1::VisitAnswer {
             session_id: session_id(),
@@ -134,6 +135,9 @@ pub(crate) fn every_kind() -> Vec<Kind> {
         Kind::Error(v1::Error {
             code: v1::SignalCode::Internal.into(),
             detail: "oops".into(),
+        }),
+        Kind::IceServers(v1::IceServers {
+            ice_servers: Vec::new(),
         }),
     ]
 }

@@ -10,7 +10,7 @@ use crate::sdp::{Description, SdpError};
 use crate::{SignalCode, code};
 use bytes::Bytes;
 use p2claw_identity::statement::{StatementError, VisitExpectation, verify_visit};
-use p2claw_identity::{Fingerprint, HostLabel, Nonce, PROTOCOL_VERSION, PeerId};
+use p2claw_identity::{Fingerprint, HostLabel, Nonce, PROTOCOL_VERSION, PeerId, SessionId};
 use p2claw_proto::v1::visit_event::Kind;
 use p2claw_proto::v1::{VisitEvent, VisitRequest, VisitUpdate};
 use prost::Message;
@@ -31,6 +31,10 @@ pub enum VisitError {
     /// Events came in an order that is not allowed.
     #[error("follow the visit: {0}")]
     Order(&'static str),
+    /// The answer to a restart names another certificate than the session has: it is the answer to
+    /// a new visit, from a service or an agent that knows no restarts.
+    #[error("restart the session: the answer is that of another session, so visit anew")]
+    OtherSession,
 }
 
 /// What the visit's stream says, checked.
@@ -75,7 +79,17 @@ pub struct VisitCheck {
     sdp: String,
     visitor_fingerprint: Fingerprint,
     pins: Vec<PeerId>,
+    restarts: Option<Running>,
     state: State,
+    /// Who has answered, and with which certificate.
+    agent: Option<(PeerId, Fingerprint)>,
+}
+
+/// The session that a visit restarts.
+#[derive(Debug, Clone)]
+struct Running {
+    session_id: SessionId,
+    agent_fingerprint: Fingerprint,
 }
 
 impl VisitCheck {
@@ -97,7 +111,43 @@ impl VisitCheck {
             sdp: offer_sdp,
             visitor_fingerprint,
             pins,
+            restarts: None,
             state: State::AwaitAnswer,
+            agent: None,
+        })
+    }
+
+    /// Prepares a restart of the session that this visit has set up or restarted (spec SIG-043).
+    /// `session_id` is the one that coord gave this visit; `nonce` must be 32 fresh random bytes.
+    /// The answer has to come from the same agent with the same certificate (spec SIG-046).
+    ///
+    /// # Errors
+    /// When this visit has had no answer that proved a key, or the offer names another certificate
+    /// than its own did.
+    pub fn restart(
+        &self,
+        session_id: SessionId,
+        nonce: Nonce,
+        offer_sdp: String,
+    ) -> Result<Self, VisitError> {
+        let Some((peer_id, agent_fingerprint)) = self.agent else {
+            return Err(VisitError::Order("there is no session to restart yet"));
+        };
+        if Description::parse(&offer_sdp)?.fingerprint != self.visitor_fingerprint {
+            return Err(VisitError::OtherSession);
+        }
+        Ok(Self {
+            address: self.address.clone(),
+            nonce,
+            sdp: offer_sdp,
+            visitor_fingerprint: self.visitor_fingerprint,
+            pins: vec![peer_id],
+            restarts: Some(Running {
+                session_id,
+                agent_fingerprint,
+            }),
+            state: State::AwaitAnswer,
+            agent: None,
         })
     }
 
@@ -108,6 +158,11 @@ impl VisitCheck {
             versions: vec![PROTOCOL_VERSION],
             sdp: self.sdp.clone(),
             nonce: Bytes::copy_from_slice(self.nonce.as_bytes()),
+            restarts: self
+                .restarts
+                .as_ref()
+                .map(|running| Bytes::copy_from_slice(running.session_id.as_bytes()))
+                .unwrap_or_default(),
         };
         request.encode_to_vec().into()
     }
@@ -138,16 +193,26 @@ impl VisitCheck {
             (None, _) => return Ok(None),
             (Some(_), State::Ended) => return Err(VisitError::Order("it has ended already")),
             (Some(Kind::Answer(answer)), State::AwaitAnswer) => {
+                let agent_fingerprint = Description::parse(&answer.sdp)?.fingerprint;
                 let expected = VisitExpectation {
                     alias: self.address.alias().clone(),
                     app: self.address.app().clone(),
                     nonce: self.nonce,
                     visitor_fingerprint: self.visitor_fingerprint,
-                    agent_fingerprint: Description::parse(&answer.sdp)?.fingerprint,
+                    agent_fingerprint,
                     pins: self.pins.clone(),
                 };
                 let peer_id =
                     verify_visit(&answer.statement, &answer.signature, &expected, now_unix_ms)?;
+                // IDN-017 says nothing of restarts: what it demands has passed.
+                if self
+                    .restarts
+                    .as_ref()
+                    .is_some_and(|running| running.agent_fingerprint != agent_fingerprint)
+                {
+                    return Err(VisitError::OtherSession);
+                }
+                self.agent = Some((peer_id, agent_fingerprint));
                 self.state = State::Trusted { candidates: 0 };
                 VisitorEvent::Answer {
                     sdp: answer.sdp,
@@ -232,6 +297,7 @@ pub struct CheckedRequest {
     pub(crate) versions: Vec<u32>,
     pub(crate) sdp: String,
     pub(crate) nonce: Nonce,
+    pub(crate) restarts: Option<SessionId>,
 }
 
 impl CheckedRequest {
@@ -251,11 +317,18 @@ impl CheckedRequest {
         let nonce = Nonce::from_bytes(&request.nonce)
             .map_err(|_| RequestError::Malformed("the nonce must have 32 bytes"))?;
         Description::parse(&request.sdp)?;
+        let restarts = match &request.restarts[..] {
+            [] => None,
+            id => Some(SessionId::from_bytes(id).map_err(|_| {
+                RequestError::Malformed("the session that is restarted must have 16 bytes")
+            })?),
+        };
         Ok(Self {
             // Versions that nobody speaks yet are passed on, but not without end.
             versions: request.versions.into_iter().take(16).collect(),
             sdp: request.sdp,
             nonce,
+            restarts,
         })
     }
 }

@@ -10,7 +10,7 @@ pub struct Envelope {
     pub re: u64,
     #[prost(
         oneof = "envelope::Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25"
     )]
     pub kind: ::core::option::Option<envelope::Kind>,
 }
@@ -48,6 +48,8 @@ pub mod envelope {
         HeartbeatAck(super::HeartbeatAck),
         #[prost(message, tag = "24")]
         Error(super::Error),
+        #[prost(message, tag = "25")]
+        IceServers(super::IceServers),
     }
 }
 /// coord -> agent, the first message on the link.
@@ -176,6 +178,9 @@ pub struct VisitOffer {
     /// 32 random bytes, chosen by the visitor.
     #[prost(bytes = "bytes", tag = "6")]
     pub nonce: ::prost::bytes::Bytes,
+    /// VisitRequest.restarts.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub restarts: ::prost::bytes::Bytes,
 }
 /// agent -> coord -> visitor.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -284,6 +289,9 @@ pub struct VisitRequest {
     /// 32 random bytes.
     #[prost(bytes = "bytes", tag = "3")]
     pub nonce: ::prost::bytes::Bytes,
+    /// The session id of a session that runs: the offer restarts its ICE. Empty for a new session.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub restarts: ::prost::bytes::Bytes,
 }
 /// coord -> visitor: one length-delimited message of the streamed response.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -309,7 +317,8 @@ pub struct VisitUpdate {
     #[prost(message, repeated, tag = "1")]
     pub candidates: ::prost::alloc::vec::Vec<Candidate>,
 }
-/// coord -> visitor: body of `GET /.well-known/p2claw/v1/ice-servers`.
+/// coord -> visitor: body of `GET /.well-known/p2claw/v1/ice-servers`. On the link, coord -> agent:
+/// they replace the ones that the agent was told before.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct IceServers {
     #[prost(message, repeated, tag = "1")]

@@ -11,6 +11,8 @@ export interface VisitRequest {
   versions: number[];
   sdp: string;
   nonce: Uint8Array;
+  /** Session id of a session that runs, to restart its ICE (SIG-043). */
+  restarts?: Uint8Array;
 }
 export interface VisitAnswer {
   sessionId: Uint8Array;
@@ -65,6 +67,7 @@ export const encodeVisitRequest = (request: VisitRequest): Uint8Array =>
     writer.writePackedVarint(1, request.versions);
     writer.writeStringField(2, request.sdp);
     writer.writeBytesField(3, request.nonce);
+    if (request.restarts !== undefined) writer.writeBytesField(4, request.restarts);
   });
 
 export const encodeVisitUpdate = (candidates: readonly Candidate[]): Uint8Array =>

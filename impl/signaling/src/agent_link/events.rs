@@ -47,6 +47,9 @@ pub struct VisitOffer {
     pub visitor_fingerprint: Fingerprint,
     /// The visitor's nonce.
     pub nonce: Nonce,
+    /// The session that this offer restarts (spec SIG-044), by the id of the visit that set it up
+    /// or that restarted it before. `None`: a new session.
+    pub restarts: Option<SessionId>,
 }
 
 impl VisitOffer {
@@ -112,6 +115,9 @@ pub enum AgentEvent {
         /// The candidate, or the end of candidates.
         candidate: IceCandidate,
     },
+    /// STUN and TURN servers to gather with from now on, in place of those in [`Welcome`]: their
+    /// credentials end later.
+    IceServers(Vec<IceServer>),
     /// Signaling for a visit is over. A session that is already up goes on.
     VisitEnd {
         /// The visit.
@@ -158,6 +164,14 @@ pub(super) fn read_offer(
         .map_err(|error| (SignalCode::Malformed, format!("failed to {error}")))?;
     let description = Description::parse(&offer.sdp)
         .map_err(|error| (SignalCode::BadOffer, format!("failed to {error}")))?;
+    // SIG-044: behind the checks that every offer has to pass.
+    let restarts = match &offer.restarts[..] {
+        [] => None,
+        id => Some(
+            SessionId::from_bytes(id)
+                .map_err(|error| (SignalCode::Malformed, format!("failed to {error}")))?,
+        ),
+    };
     Ok(VisitOffer {
         session_id,
         app,
@@ -165,6 +179,7 @@ pub(super) fn read_offer(
         sdp: offer.sdp,
         visitor_fingerprint: description.fingerprint,
         nonce,
+        restarts,
     })
 }
 
