@@ -113,6 +113,9 @@ pub struct Limits {
     pub answer: Duration,
     /// How long a visit's stream stays open after the answer.
     pub after_answer: Duration,
+    /// How old the relay's credentials of an agent become before it gets newer ones; less than an
+    /// hour, after which they end.
+    pub renewal: Duration,
     /// How long a shutdown may take.
     pub drain: Duration,
 }
@@ -138,6 +141,7 @@ impl Default for Limits {
             handshake: limits::HANDSHAKE,
             answer: limits::ANSWER,
             after_answer: limits::VISIT_AFTER_ANSWER,
+            renewal: limits::TURN_RENEWAL,
             drain: Duration::from_secs(5),
         }
     }
@@ -184,6 +188,9 @@ impl Service {
         // Agents are told whole seconds, and 0 would mean "the default" to them.
         if config.limits.heartbeat < Duration::from_secs(1) {
             return Err(CoordError::Config("the heartbeat must be at least 1 s"));
+        }
+        if config.limits.renewal.is_zero() {
+            return Err(CoordError::Config("the renewal must not be zero"));
         }
         let registry: Arc<dyn Registry> = match &config.database {
             Some(path) => Arc::new(EmbeddedRegistry::open(path.clone()).await?),

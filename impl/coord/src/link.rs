@@ -35,6 +35,8 @@ struct Driver {
     link: CoordLink,
     commands: mpsc::Sender<Command>,
     entered: Option<Entered>,
+    /// When the agent gets newer credentials of the relay (SIG-048); `None` where there is none.
+    renewal: Option<Instant>,
 }
 
 /// Runs a link to its end. `host` is where the agent believes to be.
@@ -60,6 +62,7 @@ pub(crate) async fn run(coord: Arc<Coord>, socket: WebSocket, host: Option<Strin
         link,
         commands,
         entered: None,
+        renewal: None,
     };
     match driver.drive(waiting).await {
         Ok(()) | Err(Lost::Closed) => tracing::debug!(alias = driver.alias(), "link closed"),
@@ -114,6 +117,7 @@ impl Driver {
                 message = self.socket.recv() => self.on_message(message)?,
                 Some(command) = waiting.recv() => self.obey(command),
                 () = at(deadline) => self.link.handle_timeout(Instant::now().into_std()),
+                () = at(self.renewal) => self.renew()?,
                 () = cancelled(replaced) => {
                     tracing::info!(alias = self.alias(), "link replaced by a newer one");
                     self.link.replaced();
@@ -257,7 +261,24 @@ impl Driver {
             .agents
             .enter(alias, self.commands.clone(), limits);
         self.entered = Some(entered);
+        self.set_renewal();
         Ok(())
+    }
+
+    /// Tells the agent of credentials that hold for longer than those which it has.
+    fn renew(&mut self) -> Result<(), Lost> {
+        let servers = ice::servers(&self.coord.config).map_err(Lost::Random)?;
+        if let Err(error) = self.link.ice_servers(servers) {
+            tracing::debug!(alias = self.alias(), %error, "servers not sent");
+        }
+        self.set_renewal();
+        Ok(())
+    }
+
+    fn set_renewal(&mut self) {
+        let config = &self.coord.config;
+        let after = config.limits.renewal;
+        self.renewal = config.relay.as_ref().map(|_| Instant::now() + after);
     }
 
     async fn revoke(&mut self, peer_id: PeerId) {

@@ -10,6 +10,7 @@
 mod agent;
 mod limits;
 mod registration;
+mod restart;
 mod service;
 mod visit;
 mod visitor;

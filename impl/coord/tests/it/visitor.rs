@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use p2claw_identity::{Alias, AppName, HostLabel, Nonce, PeerId};
+use p2claw_identity::{Alias, AppName, HostLabel, Nonce, PeerId, SessionId};
 use p2claw_proto::v1::{VisitEvent, visit_event::Kind};
 use p2claw_signaling::event_stream::EventReader;
 use p2claw_signaling::visitor::{VisitCheck, VisitorEvent};
@@ -97,7 +97,18 @@ pub(crate) fn check(alias: &Alias, pinned: Option<PeerId>) -> VisitCheck {
 
 impl Visit {
     pub(crate) async fn start(service: &Service, host: &str, check: VisitCheck) -> Self {
-        let answer = post(service, host, VISITS, check.request()).await;
+        let request = check.request();
+        Self::post(service, host, check, request).await
+    }
+
+    /// Starts with a request of the test's own, whose answer is not looked at.
+    pub(crate) async fn start_with(service: &Service, host: &str, request: Vec<u8>) -> Self {
+        let check = check(&Alias::parse("quiet-otter-0417").unwrap(), None);
+        Self::post(service, host, check, request.into()).await
+    }
+
+    async fn post(service: &Service, host: &str, check: VisitCheck, request: Bytes) -> Self {
+        let answer = post(service, host, VISITS, request).await;
         assert_eq!(answer.status, StatusCode::CREATED);
         assert_eq!(
             answer.headers["content-type"],
@@ -141,6 +152,11 @@ impl Visit {
         };
         assert_eq!(self.raw_event().await, None);
         end.code()
+    }
+
+    /// A restart of the session that this visit has set up.
+    pub(crate) fn restart(&self, session: SessionId, nonce: Nonce) -> VisitCheck {
+        self.check.restart(session, nonce, crate::sdp(3)).unwrap()
     }
 
     /// Goes away without a word.
