@@ -2,18 +2,21 @@
 //!
 //! Lanes are bounded queues, so that back-pressure works as it does on a network. A "network"
 //! shares its offers: an agent and a visitor on the same [`MemoryTransport`] find each other.
+//! [`MemoryTransport::cut`] takes their paths away until they restart, and what is under way waits
+//! meanwhile, as it does in SCTP. Each restart moves the visitor to another address.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use p2claw_proto::v1::IceServer;
 use p2claw_session::LaneId;
+use p2claw_signaling::limits::MAX_CANDIDATES;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
@@ -28,20 +31,50 @@ const QUEUE: usize = 16;
 /// Lanes of every peer.
 const LANES: u8 = 4;
 
+/// What either end gathers for each description: the address at which nobody listens, and the end.
+const CANDIDATE: &str = "candidate:1 1 udp 2130706431 127.0.0.1 9 typ host";
+
 /// Peers that find each other by their offers.
 #[derive(Debug, Default, Clone)]
-pub struct MemoryTransport(Arc<Mutex<Waiting>>);
+pub struct MemoryTransport(Arc<Mutex<Network>>);
 
 #[derive(Debug, Default)]
-struct Waiting {
-    next: u64,
+struct Network {
+    pairs: u64,
     offers: HashMap<u64, Ends>,
+    wires: Vec<Weak<Mutex<Wire>>>,
+    servers: Vec<IceServer>,
 }
 
 #[derive(Debug)]
 struct Ends {
     send: mpsc::Sender<(LaneId, Bytes)>,
     receive: mpsc::Receiver<(LaneId, Bytes)>,
+    wire: Arc<Mutex<Wire>>,
+}
+
+/// What two peers have in common besides their lanes.
+#[derive(Debug, Default)]
+struct Wire {
+    /// Restarts that took.
+    restarts: u8,
+    /// Nothing gets through until the next.
+    cut: bool,
+    /// Candidates that either end was told of; the first ones.
+    heard: Vec<String>,
+    wakers: [Option<Waker>; 2],
+}
+
+impl Wire {
+    fn wake(&mut self) {
+        for waker in self.wakers.iter_mut().filter_map(Option::take) {
+            waker.wake();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl MemoryTransport {
@@ -51,18 +84,44 @@ impl MemoryTransport {
         Self::default()
     }
 
+    /// Takes the paths of all its peers away, until each pair restarts.
+    pub fn cut(&self) {
+        let mut network = lock(&self.0);
+        network.wires.retain(|wire| wire.strong_count() > 0);
+        for wire in network.wires.iter().filter_map(Weak::upgrade) {
+            let mut wire = lock(&wire);
+            wire.cut = true;
+            wire.wake();
+        }
+    }
+
+    /// The candidates that its peers were told of, as many as a visit may have.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<String> {
+        let wires = lock(&self.0).wires.clone();
+        let wires = wires.iter().filter_map(Weak::upgrade);
+        wires.flat_map(|wire| lock(&wire).heard.clone()).collect()
+    }
+
+    /// The servers that it was told of last.
+    #[must_use]
+    pub fn servers(&self) -> Vec<IceServer> {
+        lock(&self.0).servers.clone()
+    }
+
     fn answer(&self, offer: &str) -> Result<Accepted, TransportError> {
         let unknown = || TransportError::BadDescription("no such offer".to_owned());
-        let number = offer
-            .lines()
-            .find_map(|line| line.strip_prefix("a=memory:"))
-            .and_then(|number| number.parse().ok())
+        let offer = Description::read(offer).ok_or_else(unknown)?;
+        let ends = lock(&self.0)
+            .offers
+            .remove(&offer.pair)
             .ok_or_else(unknown)?;
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ends = waiting.offers.remove(&number).ok_or_else(unknown)?;
-        let peer = MemoryPeer::new(ends.send, ends.receive, true);
+        let answer = offer.answer();
+        let mut peer = MemoryPeer::new(Side::Agent, offer.pair, ends);
+        peer.opening = 0..LANES;
+        peer.gather();
         Ok(Accepted {
-            answer: description(number, 2),
+            answer: answer.to_string(),
             peer: Box::new(peer),
         })
     }
@@ -70,28 +129,97 @@ impl MemoryTransport {
     fn make_offer(&self) -> Offered {
         let (to_agent, from_visitor) = mpsc::channel(QUEUE);
         let (to_visitor, from_agent) = mpsc::channel(QUEUE);
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.next += 1;
-        let number = waiting.next;
-        waiting.offers.insert(
-            number,
-            Ends {
-                send: to_visitor,
-                receive: from_visitor,
-            },
-        );
-        let peer = MemoryPeer::new(to_agent, from_agent, false);
+        let wire = Arc::new(Mutex::new(Wire::default()));
+        let mut network = lock(&self.0);
+        network.pairs += 1;
+        let pair = network.pairs;
+        network.wires.push(Arc::downgrade(&wire));
+        let agent = Ends {
+            send: to_visitor,
+            receive: from_visitor,
+            wire: Arc::clone(&wire),
+        };
+        network.offers.insert(pair, agent);
+        let visitor = Ends {
+            send: to_agent,
+            receive: from_agent,
+            wire,
+        };
+        let mut peer = MemoryPeer::new(Side::Visitor, pair, visitor);
+        peer.offered = Some(0);
+        peer.gather();
+        let offer = Description {
+            side: Side::Visitor,
+            pair,
+            restarts: 0,
+        };
         Offered {
-            offer: description(number, 1),
+            offer: offer.to_string(),
             peer: Box::new(peer),
         }
     }
 }
 
-/// As much SDP as signaling looks at.
-fn description(number: u64, side: u8) -> String {
-    let fingerprint = vec![format!("{side:02X}"); 32].join(":");
-    format!("v=0\r\na=memory:{number}\r\na=fingerprint:sha-256 {fingerprint}\r\n")
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Visitor,
+    Agent,
+}
+
+/// As much SDP as signaling looks at, and what one of these peers has to know of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Description {
+    side: Side,
+    pair: u64,
+    /// How many restarts there were before, and with this one.
+    restarts: u8,
+}
+
+impl Description {
+    fn read(sdp: &str) -> Option<Self> {
+        let value = sdp
+            .lines()
+            .find_map(|line| line.strip_prefix("a=memory:"))?;
+        let mut words = value.split(' ');
+        let side = match words.next()? {
+            "visitor" => Side::Visitor,
+            "agent" => Side::Agent,
+            _ => return None,
+        };
+        let pair = words.next()?.parse().ok()?;
+        let restarts = words.next()?.parse().ok()?;
+        Some(Self {
+            side,
+            pair,
+            restarts,
+        })
+    }
+
+    const fn answer(self) -> Self {
+        Self {
+            side: Side::Agent,
+            ..self
+        }
+    }
+}
+
+impl std::fmt::Display for Description {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, byte) = match self.side {
+            Side::Visitor => ("visitor", "01"),
+            Side::Agent => ("agent", "02"),
+        };
+        // A certificate of its own for each end of each pair (RTC-009).
+        let pair = self.pair.to_be_bytes().map(|byte| format!("{byte:02X}"));
+        let fingerprint = [vec![byte.to_owned(); 24], pair.to_vec()]
+            .concat()
+            .join(":");
+        let (pair, restarts) = (self.pair, self.restarts);
+        write!(
+            f,
+            "v=0\r\na=mid:0\r\na=memory:{name} {pair} {restarts}\r\na=fingerprint:sha-256 {fingerprint}\r\n"
+        )
+    }
 }
 
 impl PeerTransport for MemoryTransport {
@@ -103,7 +231,9 @@ impl PeerTransport for MemoryTransport {
         Box::pin(async move { Ok(self.make_offer()) })
     }
 
-    fn use_servers(&self, _: &[IceServer]) {}
+    fn use_servers(&self, servers: &[IceServer]) {
+        lock(&self.0).servers = servers.to_vec();
+    }
 
     fn local_addresses(&self) -> Vec<SocketAddr> {
         Vec::new()
@@ -111,29 +241,60 @@ impl PeerTransport for MemoryTransport {
 }
 
 struct MemoryPeer {
+    side: Side,
+    pair: u64,
     send: PollSender<(LaneId, Bytes)>,
     receive: mpsc::Receiver<(LaneId, Bytes)>,
+    wire: Arc<Mutex<Wire>>,
+    /// The restart that an answer is awaited for; 0 is the first description.
+    offered: Option<u8>,
     /// Lanes whose opening was not told yet.
     opening: std::ops::Range<u8>,
+    /// Candidates that were not told yet, and their end.
+    gathered: VecDeque<Option<String>>,
     connected: bool,
+    /// What was told of the path last: the restart that made it, and whether it was there.
+    seen: (u8, bool),
     refused: bool,
     closed: bool,
 }
 
 impl MemoryPeer {
-    fn new(
-        send: mpsc::Sender<(LaneId, Bytes)>,
-        receive: mpsc::Receiver<(LaneId, Bytes)>,
-        answered: bool,
-    ) -> Self {
+    fn new(side: Side, pair: u64, ends: Ends) -> Self {
         Self {
-            send: PollSender::new(send),
-            receive,
-            opening: if answered { 0..LANES } else { 0..0 },
+            side,
+            pair,
+            send: PollSender::new(ends.send),
+            receive: ends.receive,
+            wire: ends.wire,
+            offered: None,
+            opening: 0..0,
+            gathered: VecDeque::new(),
             connected: false,
+            seen: (0, false),
             refused: false,
             closed: false,
         }
+    }
+
+    fn gather(&mut self) {
+        self.gathered = [Some(CANDIDATE.to_owned()), None].into();
+    }
+
+    /// What there is to tell of the path, if it has changed.
+    fn path_event(&mut self, cx: &mut Context<'_>) -> Option<PathState> {
+        let mut wire = lock(&self.wire);
+        let now = (wire.restarts, wire.cut);
+        if self.seen != now {
+            self.seen = now;
+            return Some(if wire.cut {
+                PathState::Disconnected
+            } else {
+                PathState::Connected
+            });
+        }
+        wire.wakers[usize::from(self.side == Side::Agent)] = Some(cx.waker().clone());
+        None
     }
 }
 
@@ -142,6 +303,9 @@ impl Peer for MemoryPeer {
         if self.closed {
             return Poll::Ready(PeerEvent::Closed("closed".to_owned()));
         }
+        if let Some(candidate) = self.gathered.pop_front() {
+            return Poll::Ready(PeerEvent::Candidate(candidate));
+        }
         if let Some(lane) = self.opening.next().and_then(LaneId::new) {
             if !self.connected {
                 self.connected = true;
@@ -149,6 +313,9 @@ impl Peer for MemoryPeer {
                 return Poll::Ready(PeerEvent::Path(PathState::Connected));
             }
             return Poll::Ready(PeerEvent::LaneOpen(lane));
+        }
+        if let Some(state) = self.path_event(cx) {
+            return Poll::Ready(PeerEvent::Path(state));
         }
         if self.refused {
             match self.send.poll_reserve(cx) {
@@ -159,6 +326,10 @@ impl Peer for MemoryPeer {
                 Poll::Ready(Err(_)) => self.closed = true,
                 Poll::Pending => {}
             }
+        }
+        // Whether this end is closed by the other one is not to be seen without a path either.
+        if self.seen.1 {
+            return Poll::Pending;
         }
         match self.receive.poll_recv(cx) {
             Poll::Ready(Some((lane, message))) => Poll::Ready(PeerEvent::Message(lane, message)),
@@ -173,7 +344,7 @@ impl Peer for MemoryPeer {
     }
 
     fn try_send(&mut self, lane: LaneId, message: &Bytes) -> Result<bool, TransportError> {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         match self.send.poll_reserve(&mut cx) {
             Poll::Ready(Ok(())) => self
                 .send
@@ -189,30 +360,72 @@ impl Peer for MemoryPeer {
     }
 
     fn restart(&mut self) -> Result<String, TransportError> {
-        Err(TransportError::Closed)
+        if self.closed {
+            return Err(TransportError::Closed);
+        }
+        if self.offered == Some(0) {
+            let reason = "the first answer has not come yet";
+            return Err(TransportError::BadDescription(reason.to_owned()));
+        }
+        let before = self.offered.unwrap_or(lock(&self.wire).restarts);
+        let offer = Description {
+            side: Side::Visitor,
+            pair: self.pair,
+            restarts: before.saturating_add(1),
+        };
+        self.offered = Some(offer.restarts);
+        self.gather();
+        Ok(offer.to_string())
     }
 
-    fn accept_restart(&mut self, _: &str) -> Result<String, TransportError> {
-        Err(TransportError::Closed)
+    fn accept_restart(&mut self, offer: &str) -> Result<String, TransportError> {
+        if self.closed {
+            return Err(TransportError::Closed);
+        }
+        let offer = Description::read(offer)
+            .filter(|offer| offer.side == Side::Visitor && offer.pair == self.pair)
+            .ok_or_else(|| TransportError::BadDescription("it is another peer's".to_owned()))?;
+        self.gather();
+        Ok(offer.answer().to_string())
     }
 
     fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
-        if !answer.contains("a=memory:") {
-            return Err(TransportError::BadDescription(
-                "no answer of this transport".to_owned(),
-            ));
+        let bad = |reason: &str| TransportError::BadDescription(reason.to_owned());
+        let answer = Description::read(answer)
+            .filter(|answer| answer.side == Side::Agent && answer.pair == self.pair)
+            .ok_or_else(|| bad("no answer of this transport"))?;
+        if self.offered != Some(answer.restarts) {
+            return Err(bad("it answers another offer"));
         }
-        self.opening = 0..LANES;
+        self.offered = None;
+        if answer.restarts == 0 {
+            self.opening = 0..LANES;
+        } else {
+            let mut wire = lock(&self.wire);
+            (wire.restarts, wire.cut) = (answer.restarts, false);
+            wire.wake();
+        }
         Ok(())
     }
 
-    fn add_candidate(&mut self, _: &str) {}
+    fn add_candidate(&mut self, candidate: &str) {
+        let heard = &mut lock(&self.wire).heard;
+        if heard.len() < MAX_CANDIDATES {
+            heard.push(candidate.to_owned());
+        }
+    }
 
     fn path(&self) -> Option<Path> {
-        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let agent = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let host = self.seen.0.saturating_add(1);
+        let visitor = SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0));
+        let (local, remote) = match self.side {
+            Side::Visitor => (visitor, agent),
+            Side::Agent => (agent, visitor),
+        };
         self.connected.then_some(Path {
-            local: here,
-            remote: here,
+            local,
+            remote,
             local_kind: CandidateKind::Host,
             remote_kind: CandidateKind::Host,
         })

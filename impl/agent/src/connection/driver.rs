@@ -9,11 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use p2claw_session::{ErrorCode, Fault, LaneId, SessionError, limits::LANES_MAX};
+use p2claw_session::{ErrorCode, Fault, LaneId, Role, SessionError, limits::LANES_MAX};
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
-use super::Shared;
-use crate::transport::{PathState, Peer, PeerEvent};
+use super::{Shared, network};
+use crate::transport::{Path, PathState, Peer, PeerEvent, TransportError};
 
 /// How long a closed session's last frames may take to leave.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
@@ -22,6 +22,26 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 const STEPS_PER_TURN: usize = 256;
 
 /// Drives one session over one peer; resolves when both are over.
+///
+/// Its owner polls it beside what else there is to do, and calls its methods in between:
+///
+/// ```no_run
+/// # use p2claw_agent::connection::{Connection, Driver};
+/// # async fn visitor(connection: Connection, mut driver: Driver) {
+/// let mut path = connection.watch_path();
+/// loop {
+///     tokio::select! {
+///         _ended = &mut driver => break,
+///         _candidate = connection.next_candidate() => { /* to the other end */ }
+///         Ok(()) = path.changed() => {
+///             if path.borrow_and_update().lost_since.is_some() {
+///                 let _offer = driver.restart(); /* to the other end; then accept_answer */
+///             }
+///         }
+///     }
+/// }
+/// # }
+/// ```
 pub struct Driver {
     shared: Arc<Shared>,
     peer: Box<dyn Peer>,
@@ -33,6 +53,10 @@ pub struct Driver {
     closing: Option<Instant>,
     /// The peer was told to close; it ends the driver when it has.
     peer_closing: bool,
+    /// An agent whose visitor has said nothing yet (`RTC-018`).
+    listens: bool,
+    /// The path that was reported last.
+    path: Option<Path>,
 }
 
 /// What became of a lane's turn.
@@ -50,7 +74,7 @@ struct Lane {
 }
 
 impl Driver {
-    pub(super) fn new(shared: Arc<Shared>, peer: Box<dyn Peer>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, role: Role, peer: Box<dyn Peer>) -> Self {
         Self {
             shared,
             peer,
@@ -59,12 +83,44 @@ impl Driver {
             timer: Box::pin(sleep_until(Instant::now())),
             closing: None,
             peer_closing: false,
+            listens: role == Role::Agent,
+            path: None,
         }
     }
 
-    /// Passes on a candidate of the other end.
+    /// Passes on a candidate of the other end, for its description that was taken last.
     pub fn add_candidate(&mut self, candidate: &str) {
         self.peer.add_candidate(candidate);
+    }
+
+    /// Restarts ICE, as a visitor: the offer for a new visit that names this session (`SIG-043`).
+    /// Streams go on meanwhile, and candidates of before are no longer told. An answer that does
+    /// not come is forgotten with the next restart.
+    ///
+    /// # Errors
+    /// When the first answer has not come yet, or the peer is closed.
+    pub fn restart(&mut self) -> Result<String, TransportError> {
+        let offer = self.peer.restart()?;
+        self.shared.lock().gathered.start_over();
+        Ok(offer)
+    }
+
+    /// Takes the answer to the last restart, as a visitor, once it was checked (`SIG-046`).
+    ///
+    /// # Errors
+    /// When the SDP cannot be used, or no answer is awaited. The session goes on as before.
+    pub fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
+        self.peer.accept_answer(answer)
+    }
+
+    /// Answers the visitor's restart, as an agent. Candidates of before are no longer told.
+    ///
+    /// # Errors
+    /// When the SDP cannot be used, or the peer is closed. The session goes on as before.
+    pub fn accept_restart(&mut self, offer: &str) -> Result<String, TransportError> {
+        let answer = self.peer.accept_restart(offer)?;
+        self.shared.lock().gathered.start_over();
+        Ok(answer)
     }
 
     /// The peer, for what happens before the session starts.
@@ -76,6 +132,9 @@ impl Driver {
     /// a peer may be one for all lanes, and a busy lane would take all of it. `true`: something
     /// went out.
     fn transmit(&mut self) -> bool {
+        if self.holds_back() {
+            return false;
+        }
         let mut sent = false;
         let mut idle = 0;
         let mut refused = None;
@@ -99,6 +158,16 @@ impl Driver {
             self.turn = lane;
         }
         sent
+    }
+
+    /// Whether an agent waits with its HELLO for the visitor's first message: one that arrives with
+    /// the last packet of the SCTP handshake is lost by some stacks, and nobody waits for it
+    /// (`RTC-018`). A session that ends before that says so at once.
+    fn holds_back(&self) -> bool {
+        self.listens && {
+            let state = self.shared.lock();
+            !state.session.is_closed() && state.finishing.is_none()
+        }
     }
 
     fn send_one(&mut self, number: usize) -> Sending {
@@ -126,6 +195,7 @@ impl Driver {
 
     fn receive(&mut self, event: PeerEvent) {
         let now = Instant::now();
+        let mut change = None;
         match event {
             PeerEvent::LaneOpen(lane) => {
                 if let Some(lane) = self.lanes.get_mut(usize::from(lane.get())) {
@@ -133,6 +203,7 @@ impl Driver {
                 }
             }
             PeerEvent::Message(lane, message) => {
+                self.listens = false;
                 let mut state = self.shared.lock();
                 // An error queues the frame that says so, and ends the session.
                 if let Err(error) = state.session.handle_message(now.into_std(), lane, message) {
@@ -142,22 +213,27 @@ impl Driver {
                 state.dispatch();
             }
             PeerEvent::Path(state) => {
+                change = Some(state);
                 let session = &mut self.shared.lock().session;
                 match state {
                     PathState::Connected => session.path_found(),
                     PathState::Disconnected => session.path_lost(now.into_std()),
                 }
             }
+            PeerEvent::Candidate(candidate) => self.shared.lock().gathered.push(candidate),
             PeerEvent::Closed(reason) => {
                 let mut state = self.shared.lock();
                 state.session.close(ErrorCode::NO_ERROR, &reason);
                 state.dispatch();
                 state.end(transport_closed(&reason));
             }
-            // Gathering is done before the first poll; later candidates go by the control link.
-            PeerEvent::Writable | PeerEvent::Candidate(_) => {}
+            PeerEvent::Writable => {}
         }
-        self.shared.lock().path = self.peer.path();
+        let path = self.peer.path();
+        if change.is_some() || path != self.path {
+            self.path = path;
+            network::note(&self.shared.path, path, change);
+        }
     }
 
     /// Runs what is due and sets the timer. `true`: something ran.

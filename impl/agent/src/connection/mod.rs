@@ -6,6 +6,7 @@
 
 mod driver;
 mod messages;
+mod network;
 mod streams;
 
 use std::{
@@ -19,13 +20,15 @@ pub use driver::Driver;
 use futures_util::task::AtomicWaker;
 pub(crate) use messages::{Ending, StreamWatch};
 pub use messages::{Message, MessageReceiver, MessageSender};
+pub use network::PathView;
 use p2claw_session::{
     Config, ErrorCode, Event, OpenError, PeerSettings, Request, Response, Role, Session,
     SessionError, StreamId,
 };
 pub use streams::{Exchange, Incoming, RecvBody, SendBody, StreamError};
+use tokio::sync::watch;
 
-use crate::transport::{Path, Peer};
+use crate::transport::Peer;
 
 /// Binds a session in `role` to `peer`. Nothing happens until the driver is polled.
 #[must_use]
@@ -38,17 +41,18 @@ pub fn connect(role: Role, config: Config, peer: Box<dyn Peer>) -> (Connection, 
             accepting: None,
             slots: BTreeMap::new(),
             settings: None,
-            path: None,
+            gathered: network::Gathered::default(),
             finishing: None,
             ended: None,
         }),
         driver: AtomicWaker::new(),
+        path: watch::Sender::new(PathView::default()),
     });
     (
         Connection {
             shared: Arc::clone(&shared),
         },
-        Driver::new(shared, peer),
+        Driver::new(shared, role, peer),
     )
 }
 
@@ -98,12 +102,6 @@ impl Connection {
         self.shared.look(|state| state.settings.clone())
     }
 
-    /// The addresses in use.
-    #[must_use]
-    pub fn path(&self) -> Option<Path> {
-        self.shared.look(|state| state.path)
-    }
-
     /// Takes no further streams (`GOAWAY`), and ends the session once those that run are done and
     /// their last bytes have left.
     pub fn finish(&self, reason: &str) {
@@ -128,6 +126,7 @@ impl fmt::Debug for Connection {
 pub(crate) struct Shared {
     state: Mutex<State>,
     driver: AtomicWaker,
+    path: watch::Sender<PathView>,
 }
 
 /// Everything per stream goes with the stream; the session bounds their number.
@@ -138,7 +137,7 @@ pub(crate) struct State {
     accepting: Option<Waker>,
     slots: BTreeMap<StreamId, Slot>,
     settings: Option<PeerSettings>,
-    path: Option<Path>,
+    gathered: network::Gathered,
     /// The reason to close for, once the session is drained.
     finishing: Option<String>,
     ended: Option<SessionError>,
