@@ -29,6 +29,7 @@ mod state;
 pub mod transport;
 mod upstream;
 mod visit;
+mod visits;
 mod websocket;
 
 use std::sync::Arc;

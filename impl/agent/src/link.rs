@@ -1,21 +1,16 @@
 //! The control link: a WebSocket to coord, kept up for as long as the agent runs.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use p2claw_identity::SessionId;
-use p2claw_proto::v1::VisitAnswer;
 use p2claw_signaling::{
-    SignalCode,
-    agent_link::{AgentEvent, AgentLink, SendError, VisitOffer, Welcome},
+    agent_link::{AgentEvent, AgentLink, SendError, Welcome},
     backoff::Backoff,
-    candidate::IceCandidate,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpStream,
     sync::{mpsc, watch},
-    task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
@@ -26,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
-    visit::{self, CANDIDATE_QUEUE, Host, Refusal},
+    visit::{Host, Outgoing},
+    visits::Visits,
 };
 
 /// From the first packet to the end of the WebSocket handshake.
@@ -44,7 +40,7 @@ const SEND_DEADLINE: Duration = Duration::from_secs(10);
 /// How long the last words may take.
 const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Answers that wait for the link.
+/// Answers and candidates that wait for the link.
 const OUTBOX: usize = 64;
 
 /// How the agent stands with coord, as the local API shows it.
@@ -85,12 +81,6 @@ impl LinkStatus {
     }
 }
 
-/// What an answered visit sends back.
-pub(crate) enum Outgoing {
-    Answer(VisitAnswer),
-    Refuse(SessionId, Refusal),
-}
-
 /// Why the agent gave up the link for good.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
@@ -123,12 +113,6 @@ pub(crate) struct Link {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// The visits that run, and the way to their candidates.
-struct Visits {
-    tasks: JoinSet<SessionId>,
-    candidates: HashMap<SessionId, mpsc::Sender<String>>,
-}
-
 enum Ended {
     Shutdown,
     Replaced,
@@ -138,10 +122,7 @@ enum Ended {
 impl Link {
     /// Keeps the link up until the shutdown; visits go on meanwhile and get a drain of their own.
     pub(crate) async fn run(self) -> Result<(), LinkError> {
-        let mut visits = Visits {
-            tasks: JoinSet::new(),
-            candidates: HashMap::new(),
-        };
+        let mut visits = Visits::new();
         let mut backoff = Backoff::new();
         let result = loop {
             let ended = self.once(&mut visits, &mut backoff).await;
@@ -160,12 +141,12 @@ impl Link {
             tokio::select! {
                 () = sleep(wait) => {}
                 () = self.shutdown.cancelled() => break Ok(()),
-                () = visits.reap_all() => {}
+                () = visits.reap() => {}
             }
         };
         // Each visit has a drain deadline of its own.
         self.shutdown.cancel();
-        while visits.tasks.join_next().await.is_some() {}
+        visits.drain().await;
         result
     }
 
@@ -210,7 +191,8 @@ impl Link {
                     }
                     AgentEvent::VisitOffer(offer) => {
                         if let Some(welcome) = &welcome {
-                            visits.start(self, offer, Arc::clone(welcome), outbox.clone());
+                            let outbox = outbox.clone();
+                            visits.start(&self.host, &self.shutdown, offer, welcome, outbox);
                         }
                     }
                     AgentEvent::Candidate {
@@ -219,10 +201,8 @@ impl Link {
                     } => {
                         visits.candidate(session_id, &candidate);
                     }
-                    // A session lives on without coord; a visit that has none yet gets little time.
-                    AgentEvent::VisitEnd { session_id, .. } => {
-                        visits.candidates.remove(&session_id);
-                    }
+                    AgentEvent::VisitEnd { session_id, .. } => visits.introduced(session_id),
+                    AgentEvent::IceServers(servers) => self.host.transport.use_servers(&servers),
                     AgentEvent::Refused { re, code, detail } => {
                         tracing::debug!(re, ?code, detail, "coord refused a message");
                     }
@@ -268,6 +248,9 @@ impl Link {
                 },
                 Some(message) = outgoing.recv() => match message {
                     Outgoing::Answer(answer) => log_unsent(link.answer(answer)),
+                    Outgoing::Candidate(session, candidate) => {
+                        log_unsent(link.candidate(session, candidate));
+                    }
                     Outgoing::Refuse(session, refusal) => {
                         log_unsent(link.end_visit(session, refusal.code, &refusal.reason));
                     }
@@ -276,7 +259,7 @@ impl Link {
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     link.handle_timeout(Instant::now().into_std());
                 }
-                () = visits.reap_all() => {}
+                () = visits.reap() => {}
                 () = self.shutdown.cancelled() => {
                     link.goodbye();
                     let goodbye = async {
@@ -325,6 +308,7 @@ impl Link {
             .unwrap_or_default();
         tracing::info!(alias = %welcome.alias, parent = %public.parent, "registered");
         self.host.routes.limit(welcome.max_routes);
+        self.host.transport.use_servers(&welcome.ice_servers);
         self.status.send_modify(|status| {
             status.registered = true;
             status.problem = None;
@@ -332,72 +316,6 @@ impl Link {
             status.scheme = Some(public.scheme.clone());
             status.parent = Some(format!("{}{port}", public.parent));
         });
-    }
-}
-
-impl Visits {
-    fn start(
-        &mut self,
-        link: &Link,
-        offer: VisitOffer,
-        welcome: Arc<Welcome>,
-        outbox: mpsc::Sender<Outgoing>,
-    ) {
-        let session_id = offer.session_id;
-        let limit = usize::try_from(welcome.max_visits).unwrap_or(usize::MAX);
-        if self.candidates.contains_key(&session_id) || self.tasks.len() >= limit {
-            let refusal = Refusal {
-                code: SignalCode::Limit,
-                reason: "this agent has as many visitors as it takes".to_owned(),
-            };
-            // No room for the refusal either: the visitor's own deadline tells him.
-            let _ = outbox.try_send(Outgoing::Refuse(session_id, refusal));
-            return;
-        }
-        let (sender, candidates) = mpsc::channel(CANDIDATE_QUEUE);
-        self.candidates.insert(session_id, sender);
-        let (host, shutdown) = (Arc::clone(&link.host), link.shutdown.clone());
-        self.tasks.spawn(async move {
-            match visit::answer(&host, &offer, &welcome).await {
-                Ok((answer, visit)) => {
-                    if outbox.send(Outgoing::Answer(answer)).await.is_ok() {
-                        visit.run(host, candidates, shutdown).await;
-                    }
-                }
-                Err(refusal) => {
-                    tracing::info!(session = %session_id, code = ?refusal.code, reason = %refusal.reason, "visit refused");
-                    let _ = outbox.send(Outgoing::Refuse(session_id, refusal)).await;
-                }
-            }
-            session_id
-        });
-    }
-
-    fn candidate(&self, session_id: SessionId, candidate: &IceCandidate) {
-        let text = candidate.as_str();
-        if let Some(visit) = self
-            .candidates
-            .get(&session_id)
-            .filter(|_| !text.is_empty())
-        {
-            // A visitor with more candidates than that has had its chances.
-            let _ = visit.try_send(text.to_owned());
-        }
-    }
-
-    /// Forgets visits that ended; resolves when one did, never when there is none.
-    async fn reap_all(&mut self) {
-        match self.tasks.join_next().await {
-            Some(Ok(session_id)) => {
-                self.candidates.remove(&session_id);
-            }
-            Some(Err(error)) => {
-                // A task that panicked takes its own visit with it and no other.
-                tracing::error!(%error, "visit failed");
-                self.candidates.retain(|_, sender| !sender.is_closed());
-            }
-            None => std::future::pending().await,
-        }
     }
 }
 
@@ -469,35 +387,4 @@ fn domain(scheme: &str, authority: &http::uri::Authority) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-    use super::link_url;
-
-    /// IDN-009: the domain is what the address names, whatever way it is written.
-    #[test]
-    fn idn_009_domains_of_addresses() {
-        for (coord, domain) in [
-            ("http://127.0.0.1:8788", "127.0.0.1:8788"),
-            ("http://LocalHost:8788/", "localhost:8788"),
-            ("https://Coord.Example.net", "coord.example.net"),
-            ("https://coord.example.net:443", "coord.example.net"),
-            ("https://coord.example.net:80", "coord.example.net:80"),
-            ("ws://coord.example.net:80/", "coord.example.net"),
-            ("http://[::1]:8788", "[::1]:8788"),
-        ] {
-            assert_eq!(link_url(coord).unwrap().1, domain, "{coord}");
-        }
-        for bad in [
-            "",
-            "coord.example.net",
-            "ftp://coord.example.net",
-            "https://coord.example.net/path",
-            "https://coord.example.net/?x",
-            "https://user@coord.example.net",
-            "http://",
-        ] {
-            assert!(link_url(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

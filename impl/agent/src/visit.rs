@@ -9,6 +9,7 @@ use p2claw_signaling::{
     SignalCode,
     address::PublicAddress,
     agent_link::{VisitOffer, Welcome},
+    candidate::IceCandidate,
 };
 use tokio::{
     sync::mpsc,
@@ -44,8 +45,41 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What visitors are told when it stops.
 const STOPPING: &str = "the agent stops";
 
-/// Candidates of one visitor that wait for the visit's task.
-pub(crate) const CANDIDATE_QUEUE: usize = 64;
+/// Candidates and restarts of one visitor that wait for the visit's task.
+pub(crate) const NEWS_QUEUE: usize = 64;
+
+/// What coord passes on for a visit that runs.
+pub(crate) enum News {
+    /// A candidate of the visitor, for the offer that came under this id.
+    Candidate(SessionId, String),
+    /// Coord passes on nothing more for this id.
+    Introduced(SessionId),
+    /// The visitor looks for a new path.
+    Restart(Box<Restart>),
+}
+
+/// An offer that restarts a session; it has been found to be that session's own (`SIG-045`).
+pub(crate) struct Restart {
+    pub(crate) offer: VisitOffer,
+    pub(crate) introduction: Introduction,
+}
+
+/// The way back to a visitor, for as long as coord knows the visit.
+pub(crate) struct Introduction {
+    /// Coord's name for it: of the visit that set the session up, or of a restart.
+    pub(crate) session_id: SessionId,
+    /// The media section of the offer, which candidates name.
+    media: String,
+    /// The outbox of the link on which the offer came; no other link would do.
+    pub(crate) outbox: mpsc::Sender<Outgoing>,
+}
+
+/// What a visit sends back.
+pub(crate) enum Outgoing {
+    Answer(VisitAnswer),
+    Candidate(SessionId, IceCandidate),
+    Refuse(SessionId, Refusal),
+}
 
 /// Why a visit was refused, as coord and the visitor are told.
 #[derive(Debug)]
@@ -55,7 +89,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn new(code: SignalCode, reason: impl ToString) -> Self {
+    pub(crate) fn new(code: SignalCode, reason: impl ToString) -> Self {
         Self {
             code,
             reason: reason.to_string(),
@@ -139,7 +173,8 @@ impl Visit {
     pub(crate) async fn run(
         self,
         host: Arc<Host>,
-        mut candidates: mpsc::Receiver<String>,
+        introduction: Introduction,
+        mut news: mpsc::Receiver<News>,
         shutdown: CancellationToken,
     ) {
         let Self {
@@ -160,7 +195,7 @@ impl Visit {
             let mut greeted = false;
             let mut served = 0_u64;
             // Coord still passes candidates on.
-            let mut introduced = true;
+            let mut introduction = Some(introduction);
             let ended = loop {
                 if !greeted && connection.peer_settings().is_some() {
                     greeted = true;
@@ -172,14 +207,31 @@ impl Visit {
                 }
                 tokio::select! {
                     ended = &mut driver => break ended,
-                    candidate = candidates.recv(), if introduced => match candidate {
-                        Some(candidate) => driver.add_candidate(&candidate),
-                        None => {
-                            introduced = false;
-                            let soon = Instant::now() + GIVEN_UP_GRACE;
-                            setup = setup.map(|setup| setup.min(soon));
+                    // The sender goes when this task has ended.
+                    Some(news) = news.recv() => match news {
+                        News::Candidate(id, candidate) => {
+                            // One of before a restart is of no use behind it.
+                            if introduction.as_ref().is_some_and(|now| now.session_id == id) {
+                                driver.add_candidate(&candidate);
+                            }
+                        }
+                        News::Introduced(id) => {
+                            if introduction.take_if(|now| now.session_id == id).is_some() {
+                                let soon = Instant::now() + GIVEN_UP_GRACE;
+                                setup = setup.map(|setup| setup.min(soon));
+                            }
+                        }
+                        News::Restart(restart) => {
+                            if restart.answer(&host.key, &mut driver) {
+                                introduction = Some(restart.introduction);
+                            }
                         }
                     },
+                    candidate = connection.next_candidate() => {
+                        if let Some(introduction) = &introduction {
+                            introduction.pass_on(candidate);
+                        }
+                    }
                     Some(incoming) = connection.accept() => {
                         served += 1;
                         let route = host.routes.get(&app);
@@ -220,6 +272,70 @@ impl Visit {
         }
         .instrument(span)
         .await;
+    }
+}
+
+impl Restart {
+    /// Answers it, or says why not; the session goes on either way. `true`: it was answered.
+    fn answer(&self, key: &IdentityKey, driver: &mut Driver) -> bool {
+        let Self {
+            offer,
+            introduction: Introduction {
+                session_id, outbox, ..
+            },
+        } = self;
+        let answer = driver
+            .accept_restart(&offer.sdp)
+            .map_err(|error| Refusal::new(SignalCode::BadOffer, error))
+            .and_then(|answer| {
+                // Signed anew: the visitor's nonce shows that it is no earlier answer (SIG-046).
+                offer
+                    .answer(key, answer, clock::unix_millis())
+                    .map_err(|error| Refusal::new(SignalCode::Internal, error))
+            });
+        let (answered, message) = match answer {
+            Ok(answer) => {
+                tracing::info!(restart = %session_id, "session restarted");
+                (true, Outgoing::Answer(answer))
+            }
+            Err(refusal) => {
+                tracing::info!(restart = %session_id, code = ?refusal.code, reason = %refusal.reason, "restart refused");
+                (false, Outgoing::Refuse(*session_id, refusal))
+            }
+        };
+        // Without room for it the visitor's own deadline tells him.
+        let _ = outbox.try_send(message);
+        answered
+    }
+}
+
+impl Introduction {
+    pub(crate) fn new(offer: &VisitOffer, outbox: mpsc::Sender<Outgoing>) -> Self {
+        let media = offer
+            .sdp
+            .lines()
+            .find_map(|line| line.strip_prefix("a=mid:"));
+        Self {
+            session_id: offer.session_id,
+            media: media.unwrap_or_default().to_owned(),
+            outbox,
+        }
+    }
+
+    /// Sends a candidate of this end, or the news that there will be no more. One that finds no
+    /// link or no room is dropped: this end's checks reach the visitor all the same.
+    fn pass_on(&self, candidate: Option<String>) {
+        let candidate = match candidate {
+            Some(candidate) => IceCandidate::parse(candidate, self.media.as_str()),
+            None => Ok(IceCandidate::end()),
+        };
+        match candidate {
+            Ok(candidate) => {
+                let message = Outgoing::Candidate(self.session_id, candidate);
+                let _ = self.outbox.try_send(message);
+            }
+            Err(error) => tracing::debug!(%error, "candidate of the stack left aside"),
+        }
     }
 }
 

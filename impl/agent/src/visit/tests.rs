@@ -51,6 +51,7 @@ fn offer_of(sdp: String, app: &AppName, alias: &Alias) -> VisitOffer {
         sdp,
         visitor_fingerprint: Fingerprint([1; 32]),
         nonce: Nonce([5; 32]),
+        restarts: None,
     }
 }
 
@@ -100,8 +101,9 @@ async fn scene() -> Scene {
     let (visitor, driver) = connection::connect(Role::Visitor, Config::default(), offered.peer);
     tokio::spawn(driver);
     let shutdown = CancellationToken::new();
-    let (_, candidates) = mpsc::channel(1);
-    let visit = tokio::spawn(visit.run(host, candidates, shutdown.clone()));
+    let (_, news) = mpsc::channel(1);
+    let introduction = Introduction::new(&offer, mpsc::channel(1).0);
+    let visit = tokio::spawn(visit.run(host, introduction, news, shutdown.clone()));
     Scene {
         upstream,
         visitor,
@@ -497,7 +499,7 @@ impl Peer for Stuck {
 }
 
 /// How long a visit to such a peer lasts, and how often the peer was polled.
-async fn stuck_visit(introduced: bool, stop_after: Option<Duration>) -> (Duration, usize) {
+async fn stuck_visit(given_up: bool, stop_after: Option<Duration>) -> (Duration, usize) {
     let network = MemoryTransport::new();
     let routes = Arc::new(Routes::load(None).unwrap());
     let app = AppName::parse("recipes").unwrap();
@@ -524,8 +526,12 @@ async fn stuck_visit(introduced: bool, stop_after: Option<Duration>) -> (Duratio
     };
     let config = Config::for_role(Role::Agent);
     (visit.connection, visit.driver) = connection::connect(Role::Agent, config, Box::new(stuck));
-    let (sender, candidates) = mpsc::channel(1);
-    let _sender = introduced.then_some(sender);
+    let (sender, news) = mpsc::channel(1);
+    if given_up {
+        let over = News::Introduced(offer.session_id);
+        sender.try_send(over).unwrap_or_else(|_| panic!("no room"));
+    }
+    let introduction = Introduction::new(&offer, mpsc::channel(1).0);
     let shutdown = CancellationToken::new();
     if let Some(after) = stop_after {
         let shutdown = shutdown.clone();
@@ -535,24 +541,23 @@ async fn stuck_visit(introduced: bool, stop_after: Option<Duration>) -> (Duratio
         });
     }
     let started = Instant::now();
-    timeout(SETUP_DEADLINE * 2, visit.run(host, candidates, shutdown))
-        .await
-        .unwrap();
+    let visit = visit.run(host, introduction, news, shutdown);
+    timeout(SETUP_DEADLINE * 2, visit).await.unwrap();
     (started.elapsed(), polls.load(Ordering::Relaxed))
 }
 
 /// SIG-041: Deadlines are acted upon once, however long the peer takes to close.
 #[tokio::test(start_paused = true)]
 async fn a_visitor_who_never_says_hello_is_given_up() {
-    let (lasted, polls) = stuck_visit(true, None).await;
+    let (lasted, polls) = stuck_visit(false, None).await;
     assert!(lasted >= SETUP_DEADLINE, "{lasted:?}");
     assert!(polls < 50, "{polls} polls");
     // Coord says that the visitor has given up.
-    let (lasted, polls) = stuck_visit(false, None).await;
+    let (lasted, polls) = stuck_visit(true, None).await;
     assert!(lasted < SETUP_DEADLINE / 2, "{lasted:?}");
     assert!(polls < 50, "{polls} polls");
     // The agent stops.
-    let (lasted, polls) = stuck_visit(true, Some(Duration::from_secs(1))).await;
+    let (lasted, polls) = stuck_visit(false, Some(Duration::from_secs(1))).await;
     assert!(lasted < SETUP_DEADLINE / 2, "{lasted:?}");
     assert!(polls < 50, "{polls} polls");
 }
