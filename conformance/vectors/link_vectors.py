@@ -9,6 +9,7 @@ SEED, PUBLIC_KEY = key("one")
 OTHER_SEED, OTHER_KEY = key("two")
 NONCE = digest("challenge nonce")
 SESSION = digest("session")[:16]
+RESTART = digest("restart")[:16]
 VISITOR, AGENT = digest("visitor certificate"), digest("agent certificate")
 CANDIDATE = "candidate:1 1 udp 2122260223 192.0.2.7 49152 typ host"
 OFFER = wire.sdp("offer", [wire.fingerprint_line(VISITOR)])
@@ -154,6 +155,10 @@ class AgentLink(Walk):
     def on_heartbeatack(self):
         self.envelope("HeartbeatAck", {"time_ms": NOW})
 
+    def on_iceservers(self):
+        server = {"urls": ["turn:relay.example.net:3478"], "username": "1800007200:0102030405060708", "credential": "x", "expires_at": 1_800_007_200}
+        self.envelope("IceServers", {"ice_servers": [server]}, ["ice-servers"])
+
     def on_error(self):
         # An Error has no number (SIG-004).
         data = kit.envelope("Error", {"code": "INTERNAL", "detail": "oops"}, 0, 1)
@@ -244,6 +249,25 @@ class VisitAtAgent(AgentLink):
     def on_visitoffer_with_a_bad_description(self):
         self.offered(sdp=wire.sdp("offer", [wire.fingerprint_line(VISITOR), wire.fingerprint_line(AGENT)]))
 
+    def restart(self, **changed):
+        """An offer for the session of this visit, under an id of its own: the application's affair."""
+        self.seq += 1
+        content = self.offer(session_id=RESTART, restarts=SESSION, nonce=digest("restart nonce")) | changed
+        self.receive(kit.envelope("VisitOffer", content, self.seq), (), ["offer"], self.row.event)
+        if self.row.error:
+            self.call("refuse", {"kind": "VisitEnd", "code": self.row.error, "session_id": RESTART.hex()}, code=self.row.error)
+        elif self.state != "answering":
+            self.answers(RESTART, nonce=digest("restart nonce"))
+
+    def on_restart(self):
+        self.restart()
+
+    def on_restart_of_another_visitor(self):
+        self.restart(sdp=wire.sdp("offer", [wire.fingerprint_line(digest("another certificate"))]))
+
+    def on_restart_too_soon_after_others(self):
+        self.restart()
+
     def told(self, kind, content, event):
         self.seq += 1
         self.receive(kit.envelope(kind, {"session_id": SESSION} | content, self.seq), (), [event], kind)
@@ -258,8 +282,11 @@ class VisitAtAgent(AgentLink):
         self.steps.append({"call": name, **values, "sends": list(sends), "events": []})
 
     def on_answer_ready(self):
-        statement = visit_statement(PUBLIC_KEY)
-        self.call("answer", {"kind": "VisitAnswer", "session_id": SESSION.hex(), "sdp": ANSWER, "statement": statement.hex(),
+        self.answers(SESSION)
+
+    def answers(self, session, **changed):
+        statement = visit_statement(PUBLIC_KEY, session=session, **changed)
+        self.call("answer", {"kind": "VisitAnswer", "session_id": session.hex(), "sdp": ANSWER, "statement": statement.hex(),
                              "signature": signed(SEED, VISIT, statement).hex()}, sdp=ANSWER)
 
     def on_offer_that_the_webrtc_stack_cannot_use(self):

@@ -15,7 +15,7 @@ MESSAGES = {
     "RouteAck": [(1, "accepted", "text*"), (2, "refused", "RefusedRoute*")],
     "RefusedRoute": [(1, "app", "text"), (2, "code", "code"), (3, "reason", "text")],
     "VisitOffer": [(1, "session_id", "bytes"), (2, "app", "text"), (3, "alias", "text"), (4, "versions", "u32*"), (5, "sdp", "text"),
-                   (6, "nonce", "bytes")],
+                   (6, "nonce", "bytes"), (7, "restarts", "bytes")],
     "VisitAnswer": [(1, "session_id", "bytes"), (2, "sdp", "text"), (3, "statement", "bytes"), (4, "signature", "bytes")],
     "Candidate": [(1, "session_id", "bytes"), (2, "candidate", "text"), (3, "sdp_mid", "text")],
     "VisitEnd": [(1, "session_id", "bytes"), (2, "code", "code"), (3, "reason", "text")],
@@ -25,12 +25,13 @@ MESSAGES = {
     "Heartbeat": [],
     "HeartbeatAck": [(1, "time_ms", "i64")],
     "Error": [(1, "code", "code"), (2, "detail", "text")],
-    "VisitRequest": [(1, "versions", "u32*"), (2, "sdp", "text"), (3, "nonce", "bytes")],
+    "IceServers": [(1, "ice_servers", "IceServer*")],
+    "VisitRequest": [(1, "versions", "u32*"), (2, "sdp", "text"), (3, "nonce", "bytes"), (4, "restarts", "bytes")],
     "VisitUpdate": [(1, "candidates", "Candidate*")],
 }
 #: Envelope.kind, in its order from field 10.
 KINDS = ["Challenge", "Hello", "Welcome", "RouteAnnounce", "RouteAck", "VisitOffer", "VisitAnswer", "Candidate", "VisitEnd", "Goodbye",
-         "Revoke", "ReplacedByNewer", "Heartbeat", "HeartbeatAck", "Error"]
+         "Revoke", "ReplacedByNewer", "Heartbeat", "HeartbeatAck", "Error", "IceServers"]
 EVENTS = {"answer": (1, "VisitAnswer"), "candidate": (2, "Candidate"), "end": (3, "VisitEnd")}
 
 with open(REGISTRIES / "signal-codes.csv", newline="", encoding="utf-8") as file:

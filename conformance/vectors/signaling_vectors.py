@@ -24,7 +24,8 @@ def content_of(kind):
                          "credential": "x", "expires_at": 1_800_003_600}]},
         "RouteAnnounce": {"apps": ["recipes", "my-app"]},
         "RouteAck": {"accepted": ["recipes"], "refused": [{"app": "admin", "code": "NAME_RESERVED", "reason": "reserved"}]},
-        "VisitOffer": {"session_id": SESSION, "app": APP, "alias": ALIAS, "versions": [1], "sdp": "v=0\r\n", "nonce": digest("visitor nonce")},
+        "VisitOffer": {"session_id": SESSION, "app": APP, "alias": ALIAS, "versions": [1], "sdp": "v=0\r\n", "nonce": digest("visitor nonce"),
+                       "restarts": digest("earlier session")[:16]},
         "VisitAnswer": {"session_id": SESSION, "sdp": "v=0\r\n", "statement": b"\x08\x01", "signature": bytes(64)},
         "Candidate": {"session_id": SESSION, "candidate": CANDIDATE, "sdp_mid": "0"},
         "VisitEnd": {"session_id": SESSION, "code": "NO_SUCH_APP", "reason": "gone"},
@@ -34,6 +35,9 @@ def content_of(kind):
         "Heartbeat": {},
         "HeartbeatAck": {"time_ms": NOW},
         "Error": {"code": "UNEXPECTED", "detail": "not now"},
+        "IceServers": {"ice_servers": [{"urls": ["stun:relay.example.net:3478"]},
+                                       {"urls": ["turn:relay.example.net:3478?transport=tcp"], "username": "1800007200:0102030405060708",
+                                        "credential": "x", "expires_at": 1_800_007_200}]},
     }[kind]
 
 
@@ -71,7 +75,7 @@ def envelopes():
          {"versions": [7, 1]}, ["SIG-002"])
     good("versions-unknown", "", kit.envelope("Challenge", {"versions": [(1 << 32) - 1, 2]}, 1), "Challenge", {"versions": [(1 << 32) - 1, 2]}, ["VER-012"])
     good("unknown-kind", "to be answered with UNKNOWN_KIND", kit.unknown(9), None, {}, ["SIG-005", "VER-016"], 9)
-    good("unknown-kind-of-a-later-version", "field 25, the next one to be given out", kit.unknown(9, 25), None, {}, ["SIG-005"], 9)
+    good("unknown-kind-of-a-later-version", "field 26, the next one to be given out", kit.unknown(9, 26), None, {}, ["SIG-005"], 9)
     good("unknown-kind-unnumbered", "nobody answers this", kit.unknown(0), None, {}, ["SIG-005", "VER-016"], 0)
     good("no-kind", "like an unknown one", wire.message((1, 5)), None, {}, ["SIG-005"], 5)
     good("no-bytes", "an envelope with every field at its default", b"", None, {}, ["SIG-005"], 0)
@@ -191,7 +195,8 @@ def requests():
     def add(name, comment, req, code=None, given=None, **changed):
         content = {"versions": [1], "sdp": offer, "nonce": nonce} | changed
         given = given or {"hex": kit.encode("VisitRequest", content).hex()}
-        rest = {"code": code} if code else {"versions": content["versions"], "sdp": content["sdp"], "nonce": content["nonce"].hex()}
+        rest = {"code": code} if code else {"versions": content["versions"], "sdp": content["sdp"], "nonce": content["nonce"].hex()} | (
+            {"restarts": content["restarts"].hex()} if "restarts" in content else {})
         cases.append(case("request/" + name, comment, given, "invalid" if code else "valid", req, **rest))
 
     plain = kit.encode("VisitRequest", {"versions": [1], "sdp": offer, "nonce": nonce})
@@ -203,6 +208,9 @@ def requests():
     add("no-nonce", "", ["SIG-020"], "MALFORMED", nonce=b"")
     add("nonce-31", "", ["SIG-020"], "MALFORMED", nonce=nonce[:31])
     add("nonce-33", "", ["SIG-020"], "MALFORMED", nonce=nonce + b"\0")
+    add("restart", "of a session that runs", ["SIG-043", "SIG-044"], restarts=SESSION)
+    add("restarts-15", "", ["SIG-044"], "MALFORMED", restarts=SESSION[:15])
+    add("restarts-17", "", ["SIG-044"], "MALFORMED", restarts=SESSION + b"\0")
     add("no-sdp", "", ["SIG-020", "IDN-022"], "BAD_OFFER", sdp="")
     add("two-fingerprints", "", ["SIG-020", "IDN-022"], "BAD_OFFER", sdp=wire.sdp("offer", [LINE(VISITOR), LINE(AGENT)]))
     add("control-character", "", ["SIG-020", "SIG-012"], "BAD_OFFER", sdp=offer + "a=\0\r\n")

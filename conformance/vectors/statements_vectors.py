@@ -296,6 +296,38 @@ def visits():
             "cases": cases}
 
 
+def restarts():
+    """Answers to a restart of a session between `visitor certificate` and `agent certificate`, whose key is the first one."""
+    seed, public_key = key("one")
+    other_seed, other_key = key("two")
+    visitor, agent, another = digest("visitor certificate"), digest("agent certificate"), digest("another certificate")
+    nonce, session = digest("restart nonce"), digest("restart")[:16]
+
+    def one(name, comment, check=None, signer=seed, public=public_key, certificate=agent, **changed):
+        changed = {"nonce": nonce, "session": session, "agent": certificate} | changed
+        statement = visit_statement(public, **changed)
+        given = {"alias": ALIAS, "app": APP, "session_seed": seed.hex(), "session_agent_fingerprint": agent.hex(),
+                 "nonce": nonce.hex(), "visitor_fingerprint": visitor.hex(),
+                 "answer_sdp": wire.sdp("answer", [wire.fingerprint_line(certificate)]), "now_ms": NOW,
+                 "statement": statement.hex(), "signature": signed(signer, VISIT, statement).hex()}
+        return case("restart/" + name, comment, given, "invalid" if check else "valid", ["SIG-046"], **({"check": check} if check else {}))
+
+    cases = [
+        one("plain", ""),
+        one("another-agent-certificate", "a good answer, to a new visit: somebody on the way knows no restarts", "SESSION", certificate=another),
+        one("another-key", "the right certificate, signed by another agent", "PINNED_KEY", signer=other_seed, public=other_key),
+        one("answer-of-the-visit", "the one that set the session up, once more", "NONCE", nonce=digest("visitor nonce"),
+            session=digest("session")[:16]),
+        one("another-visitor-certificate", "the answer to somebody else's restart", "FINGERPRINT", visitor=another),
+        one("another-app", "", "APP", app="accounting"),
+        one("expired", "", "EXPIRED", expires=NOW - 60_000),
+    ]
+    return {"type": "restart",
+            "comment": "the visitor's checks of a VisitAnswer to a restart of a session. The session's agent has the key of "
+                       "`session_seed` and the certificate of `session_agent_fingerprint`. `check` is the one that fails, as in `visit`, or SESSION for SIG-046.",
+            "cases": cases}
+
+
 def statements():
     return {
         "vectors": "statements",
@@ -306,5 +338,5 @@ def statements():
             "SmallOrderR": "R is a point of small order; a verifier may accept or refuse it (IDN-008)",
         },
         "keys": {name: {"seed": key(name)[0].hex(), "public_key": key(name)[1].hex()} for name in ("one", "two")},
-        "groups": [signatures(), registrations(), revocations(), visits()],
+        "groups": [signatures(), registrations(), revocations(), visits(), restarts()],
     }

@@ -103,6 +103,7 @@ impl Link for Agent {
                 "offer"
             }
             AgentEvent::Candidate { .. } => "candidate",
+            AgentEvent::IceServers(_) => "ice-servers",
             AgentEvent::VisitEnd { .. } => "visit-end",
             AgentEvent::Refused { .. } => "refused",
             AgentEvent::Replaced => {

@@ -16,6 +16,7 @@ mod frames;
 mod heads;
 mod links;
 mod names;
+mod restarts;
 mod sequences;
 mod session_end;
 mod signaling;
@@ -28,7 +29,7 @@ use p2claw_conformance::vectors::{ALL, Case, Expected, Source};
 
 /// Every group, so that a new one cannot be forgotten here. Cookies are the browser client's:
 /// `impl/browser/test` reads them.
-const GROUPS: [&str; 39] = [
+const GROUPS: [&str; 40] = [
     "alias",
     "alias-of-key",
     "app-name",
@@ -51,6 +52,7 @@ const GROUPS: [&str; 39] = [
     "request-head",
     "response",
     "response-head",
+    "restart",
     "revoke",
     "session-agent",
     "session-visitor",

@@ -111,7 +111,7 @@ fn candidates() {
     });
 }
 
-/// SIG-020: what coord passes on of a request, it takes from what it was given.
+/// SIG-020, SIG-044: what coord passes on of a request, it takes from what it was given.
 #[test]
 fn visit_requests() {
     check(SIGNALING, "visit-request", |case| {
@@ -132,9 +132,14 @@ fn visit_requests() {
             panic!("no offer")
         };
         let nonce = data_encoding::HEXLOWER.encode(&offer.nonce);
-        let got = json!({"versions": offer.versions, "sdp": offer.sdp, "nonce": nonce});
-        let expected =
-            ["versions", "sdp", "nonce"].map(|name| (name.to_owned(), case.get(name).unwrap()));
+        let restarts = data_encoding::HEXLOWER.encode(&offer.restarts);
+        let got = json!({"versions": offer.versions, "sdp": offer.sdp, "nonce": nonce, "restarts": restarts});
+        let expected = ["versions", "sdp", "nonce", "restarts"].map(|name| {
+            let value: Value = case.get(name).unwrap();
+            // Only a restart names a session.
+            let none = name == "restarts" && value.is_null();
+            (name.to_owned(), if none { "".into() } else { value })
+        });
         assert_eq!(
             got,
             Value::Object(expected.into_iter().collect()),

@@ -1,12 +1,16 @@
 //! Signatures and signed statements.
 
+use bytes::Bytes;
 use p2claw_conformance::vectors::{Case, Hex, STATEMENTS};
 use p2claw_identity::{
-    Alias, AppName, Context, Fingerprint, Nonce, PeerId,
+    Alias, AppName, Context, Fingerprint, HostLabel, IdentityKey, Nonce, PeerId, SessionId,
     statement::{
-        StatementError, VisitExpectation, verify_registration, verify_revocation, verify_visit,
+        StatementError, VisitExpectation, VisitFacts, sign_visit, verify_registration,
+        verify_revocation, verify_visit,
     },
 };
+use p2claw_proto::v1::{VisitAnswer, VisitEvent, visit_event};
+use p2claw_signaling::visitor::{VisitCheck, VisitError};
 use p2claw_signaling::{code, sdp::Description};
 use serde::Deserialize;
 
@@ -123,7 +127,12 @@ fn visit(input: &Visit) -> Result<PeerId, &'static str> {
         pins: pins.map_err(|_| "PINNED_KEY")?,
     };
     let (statement, signature) = (&input.statement.0, &input.signature.0);
-    verify_visit(statement, signature, &expected, input.now_ms).map_err(|error| match error {
+    verify_visit(statement, signature, &expected, input.now_ms).map_err(|error| name_of(&error))
+}
+
+/// The name of the check of IDN-017 that has failed.
+fn name_of(error: &StatementError) -> &'static str {
+    match error {
         StatementError::Malformed => "STATEMENT",
         StatementError::Key(_) | StatementError::Signature(_) => "SIGNATURE",
         StatementError::Version { .. } => "VERSION",
@@ -138,5 +147,77 @@ fn visit(input: &Visit) -> Result<PeerId, &'static str> {
         StatementError::WrongDomain { .. } | StatementError::Stale { .. } => {
             panic!("a visit has neither domain nor time: {error}")
         }
-    })
+    }
+}
+
+#[derive(Deserialize)]
+struct Restart {
+    alias: String,
+    app: String,
+    session_seed: Hex,
+    session_agent_fingerprint: Hex,
+    nonce: Hex,
+    visitor_fingerprint: Hex,
+    answer_sdp: String,
+    now_ms: i64,
+    statement: Hex,
+    signature: Hex,
+}
+
+/// SIG-046
+#[test]
+fn restarts() {
+    check(STATEMENTS, "restart", |case| {
+        match restart(&case.input().unwrap()) {
+            Ok(()) => true,
+            Err(check) => {
+                assert_eq!(check, case.get::<String>("check").unwrap(), "{}", case.id);
+                false
+            }
+        }
+    });
+}
+
+/// The name of the check that failed, in a restart of a session that was set up before.
+fn restart(input: &Restart) -> Result<(), &'static str> {
+    let fingerprint = |bytes: &Hex| Fingerprint::from_bytes(&bytes.0).unwrap();
+    let sdp = |fingerprint| format!("v=0\r\na=fingerprint:sha-256 {fingerprint}\r\n");
+    let offer = sdp(fingerprint(&input.visitor_fingerprint));
+    let facts = VisitFacts {
+        session_id: SessionId([1; 16]),
+        alias: Alias::parse(&input.alias).unwrap(),
+        app: AppName::parse(&input.app).unwrap(),
+        nonce: Nonce([1; 32]),
+        visitor_fingerprint: fingerprint(&input.visitor_fingerprint),
+        agent_fingerprint: fingerprint(&input.session_agent_fingerprint),
+    };
+    let key = IdentityKey::from_seed(input.session_seed.0.clone().try_into().unwrap());
+    let (statement, signature) = sign_visit(&key, &facts, input.now_ms);
+    let address = HostLabel::new(facts.app.clone(), facts.alias.clone());
+    let mut visit = VisitCheck::new(address, facts.nonce, offer.clone(), Vec::new()).unwrap();
+    let answer = |sdp, statement, signature| VisitEvent {
+        kind: Some(visit_event::Kind::Answer(VisitAnswer {
+            session_id: Bytes::new(),
+            sdp,
+            statement,
+            signature,
+        })),
+    };
+    let first = answer(sdp(facts.agent_fingerprint), statement, signature);
+    visit.handle(first, input.now_ms).unwrap();
+
+    let nonce = Nonce::from_bytes(&input.nonce.0).unwrap();
+    let mut restart = visit.restart(facts.session_id, nonce, offer).unwrap();
+    let (statement, signature) = (&input.statement.0, &input.signature.0);
+    let event = answer(
+        input.answer_sdp.clone(),
+        Bytes::copy_from_slice(statement),
+        Bytes::copy_from_slice(signature),
+    );
+    match restart.handle(event, input.now_ms) {
+        Ok(_) => Ok(()),
+        Err(VisitError::OtherSession) => Err("SESSION"),
+        Err(VisitError::Statement(error)) => Err(name_of(&error)),
+        Err(error) => panic!("{error}"),
+    }
 }

@@ -67,6 +67,7 @@ testVectors("statements", {
     if (result === "acceptable") return;
     assert.equal(verdict.ok ? verdict.peerId : verdict.refusal, result === "valid" ? encodePeerId(fromHex(String(public_key))) : check);
   },
+  restart: "this client restarts no session",
   registration: "what coord checks",
   revoke: "what coord checks",
 });
