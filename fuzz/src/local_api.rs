@@ -82,6 +82,7 @@ pub fn run(data: &[u8]) {
         peer_id: String::new(),
         coord: String::new(),
         udp: Vec::new(),
+        sessions: Arc::default(),
     };
     let router = Arc::new(api).router();
     let mut table = BTreeMap::new();
