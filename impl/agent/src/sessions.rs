@@ -212,11 +212,13 @@ impl Running {
             .connection
             .peer_settings()
             .map_or_else(String::new, |settings| settings.software);
-        let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
+        // Microseconds are the last digits that mean anything.
+        let millis = |time: Duration| (time.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
+        let age = now.saturating_duration_since(self.began);
         SessionStatus {
             id: id.to_string(),
             app: self.app.to_string(),
-            age_seconds: now.saturating_duration_since(self.began).as_secs_f64(),
+            age_seconds: (age.as_secs_f64() * 1_000.0).round() / 1_000.0,
             state,
             path_lost_seconds: lost,
             path: path.map(|path| PathStatus::new(&path, addresses)),

@@ -53,6 +53,12 @@ pub(crate) enum Command {
     Unexpose(UnexposeArguments),
     /// List the exposed apps and their addresses
     Routes(LocalArguments),
+    /// List the visitors' sessions: path, round trip, rates
+    ///
+    /// IN is from the visitor, OUT to the visitor, both with the rate of the last two seconds. PATH
+    /// is direct or relayed, and what the two ends' addresses are, this one's first: host, srflx or
+    /// prflx (behind a NAT), relay. RTT is the way to the visitor's client and back.
+    Sessions(SessionsArguments),
     /// Show this machine's peer id and alias
     Identity(LocalArguments),
     /// Run a coordination service
@@ -135,6 +141,18 @@ pub(crate) struct LocalArguments {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) state: StateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionsArguments {
+    /// Refresh every second until Ctrl-C; with --json, one line each time
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Show the addresses of both ends, the visitor's included
+    #[arg(long)]
+    pub(crate) addresses: bool,
+    #[command(flatten)]
+    pub(crate) local: LocalArguments,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod exit;
 mod network;
 mod output;
 mod sample;
+mod table;
 mod values;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
             Command::Expose(command) => commands::routes::expose(command).await,
             Command::Unexpose(command) => commands::routes::unexpose(command).await,
             Command::Routes(command) => commands::routes::list(command).await,
+            Command::Sessions(command) => commands::sessions::show(command).await,
             Command::Identity(command) => commands::identity::show(command).await,
         }
     });

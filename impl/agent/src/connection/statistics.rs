@@ -189,7 +189,10 @@ mod tests {
             assert_eq!(traffic.bytes, (step + 1) * 1_000);
             // From the third second on it is as good as exact.
             if step >= 60 {
-                assert!((20_000..=20_700).contains(&traffic.per_second), "{traffic:?}");
+                assert!(
+                    (20_000..=20_700).contains(&traffic.per_second),
+                    "{traffic:?}"
+                );
             }
         }
     }

@@ -71,7 +71,10 @@ async fn the_round_trip_is_measured_when_somebody_asks() {
     let before = status.bytes_out;
     within(scene.sessions.measure()).await;
     let sent = scene.status().bytes_out - before;
-    assert_eq!(sent, 4, "a PING is as short as in the example of session.md");
+    assert_eq!(
+        sent, 4,
+        "a PING is as short as in the example of session.md"
+    );
 }
 
 /// SEC-006: addresses only for who asks for them.
@@ -81,7 +84,10 @@ async fn addresses_are_shown_on_demand_only() {
     scene.exchange().await;
     let path = scene.status().path.unwrap();
     assert_eq!(path.kind, PathKind::Direct);
-    assert_eq!((path.local.as_str(), path.remote.as_str()), ("host", "host"));
+    assert_eq!(
+        (path.local.as_str(), path.remote.as_str()),
+        ("host", "host")
+    );
     assert_eq!((path.local_address, path.remote_address), (None, None));
     let shown = serde_json::to_string(&scene.status()).unwrap();
     assert!(!shown.contains("127.0.0.1"), "{shown}");
