@@ -7,6 +7,7 @@
 //! a simulated one can take its place.
 
 mod batch;
+pub mod behaviour;
 mod candidate;
 mod demux;
 mod hub;

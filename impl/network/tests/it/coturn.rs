@@ -1,0 +1,1 @@
+//! The same against coturn, where it is installed.
