@@ -4,7 +4,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use stun_types::{
-    attribute::{AttributeType, ErrorCode, MappedSocketAddr, RawAttribute, XorMappedAddress},
+    attribute::{AttributeType, MappedSocketAddr, RawAttribute, XorMappedAddress},
     message::{BINDING, Message, MessageClass, MessageWriteVec, TransactionId},
     prelude::{MessageWrite as _, MessageWriteExt as _},
 };
@@ -81,8 +81,8 @@ impl Question {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Outcome {
     Answer(Answer),
-    /// The server refused, with this code (RFC 8489 section 14.8).
-    Refused(u16),
+    /// The server answered with an error (RFC 8489 section 14.8).
+    Refused,
     Silence,
 }
 
@@ -90,7 +90,7 @@ impl Outcome {
     pub(super) fn answer(self) -> Option<Answer> {
         match self {
             Self::Answer(answer) => Some(answer),
-            Self::Refused(_) | Self::Silence => None,
+            Self::Refused | Self::Silence => None,
         }
     }
 }
@@ -128,10 +128,6 @@ impl Asker {
             socket: network.bind_udp(any)?,
             received: Vec::new(),
         })
-    }
-
-    pub(super) fn port(&self) -> u16 {
-        self.socket.local_addr().port()
     }
 
     /// Sends one datagram; what cannot leave now is lost, as on a network.
@@ -235,10 +231,7 @@ impl Pending {
             return;
         }
         self.outcome = match message.class() {
-            MessageClass::Error => {
-                let code = message.attribute::<ErrorCode>();
-                Some(Outcome::Refused(code.map_or(0, |code| code.code())))
-            }
+            MessageClass::Error => Some(Outcome::Refused),
             MessageClass::Success => self.answer(datagram, &message).map(Outcome::Answer),
             MessageClass::Request | MessageClass::Indication => None,
         };

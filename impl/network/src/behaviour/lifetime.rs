@@ -77,7 +77,7 @@ async fn lives_through(
     tokio::select! {
         // The one that asks hears nothing where the server understands.
         outcome = asking.ask_one(question) => match outcome {
-            Outcome::Answer(_) | Outcome::Refused(_) => Ok(None),
+            Outcome::Answer(_) | Outcome::Refused => Ok(None),
             Outcome::Silence => Ok(Some(false)),
         },
         arrived = hears(&mut silent, server) => Ok(Some(arrived)),

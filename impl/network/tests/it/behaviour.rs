@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use futures_util::future::join_all;
 use p2claw_network::{
     Machine, Network,
     behaviour::{Behaviour, Filtering, Mapping, Nat, discover},
@@ -35,25 +36,27 @@ async fn found(network: &dyn Network, servers: &[SocketAddr]) -> Nat {
 #[tokio::test]
 async fn every_mapping_and_filtering_is_told_apart_by_one_server() {
     let server = StunServer::start(11, Knows::Behaviour).await;
-    for mapping in MAPPINGS {
-        for filtering in FILTERINGS {
-            let network = NatNetwork::new(13, Rules::new(mapping, filtering));
-            let nat = found(&network, &[server.address]).await;
-            assert_eq!((nat.mapping, nat.filtering), (mapping, filtering));
-            assert_eq!(nat.mapped.ip(), SocketAddr::from(([127, 0, 0, 13], 0)).ip());
-            assert_eq!(nat.local.ip(), SocketAddr::from(([10, 0, 0, 2], 0)).ip());
-            assert!(nat.is_translated());
-            assert!(!nat.preserves_ports);
-            assert_eq!(nat.hairpinning, Some(false));
-        }
-    }
+    let kinds = MAPPINGS
+        .into_iter()
+        .flat_map(|mapping| FILTERINGS.map(|filtering| (mapping, filtering)));
+    let all = kinds.map(async |(mapping, filtering)| {
+        let network = NatNetwork::new(13, Rules::new(mapping, filtering));
+        let nat = found(&network, &[server.address]).await;
+        assert_eq!((nat.mapping, nat.filtering), (mapping, filtering));
+        assert_eq!(nat.mapped.ip(), SocketAddr::from(([127, 0, 0, 13], 0)).ip());
+        assert_eq!(nat.local.ip(), SocketAddr::from(([10, 0, 0, 2], 0)).ip());
+        assert!(nat.is_translated());
+        assert!(!nat.preserves_ports);
+        assert_eq!(nat.hairpinning, Some(false));
+    });
+    assert_eq!(join_all(all).await.len(), 9);
 }
 
 /// RFC 4787 sections 4.2.1 and 6.
 #[tokio::test]
 async fn hairpinning_and_preserved_ports_are_seen() {
     let server = StunServer::start(14, Knows::Behaviour).await;
-    for filtering in FILTERINGS {
+    let all = FILTERINGS.map(async |filtering| {
         let mut rules = Rules::new(Mapping::EndpointIndependent, filtering);
         rules.hairpinning = true;
         rules.preserves_ports = true;
@@ -61,7 +64,8 @@ async fn hairpinning_and_preserved_ports_are_seen() {
         let nat = found(&network, &[server.address]).await;
         assert!(nat.preserves_ports, "{nat:?}");
         assert_eq!(nat.hairpinning, Some(true), "{nat:?}");
-    }
+    });
+    assert_eq!(join_all(all).await.len(), 3);
 }
 
 /// No NAT at all: the address is this machine's own.
@@ -109,7 +113,7 @@ async fn two_common_servers_tell_whether_the_mapping_depends_on_them() {
 async fn servers_that_do_half_of_it_tell_nothing_wrong() {
     for (host, knows) in [(23, Knows::OtherAddressOnly), (25, Knows::DeadOtherAddress)] {
         let server = StunServer::start(host, knows).await;
-        for filtering in FILTERINGS {
+        let all = FILTERINGS.map(async |filtering| {
             let rules = Rules::new(Mapping::EndpointIndependent, filtering);
             let nat = found(&NatNetwork::new(27, rules), &[server.address]).await;
             let mapping = match knows {
@@ -125,7 +129,8 @@ async fn servers_that_do_half_of_it_tell_nothing_wrong() {
                 "{knows:?} {filtering}: {nat:?}"
             );
             assert_eq!(nat.mapping, mapping, "{knows:?} {filtering}");
-        }
+        });
+        assert_eq!(join_all(all).await.len(), 3);
     }
 }
 

@@ -6,6 +6,6 @@
 )]
 
 mod behaviour;
-mod coturn;
+mod lifetime;
 mod nat;
 mod stun_server;

@@ -8,7 +8,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU16, Ordering},
     },
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,12 +16,7 @@ use p2claw_network::{
     ByteStream, Datagram, Network, Transmit, UdpSocket,
     behaviour::{Filtering, Mapping},
 };
-use tokio::{
-    net::UdpSocket as PublicSocket,
-    sync::mpsc,
-    task::JoinSet,
-    time::{Instant, sleep_until},
-};
+use tokio::{net::UdpSocket as PublicSocket, sync::mpsc, task::JoinSet};
 
 /// The address behind the NAT. No packet ever has it.
 const INSIDE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -39,8 +33,6 @@ pub(crate) struct Rules {
     pub(crate) preserves_ports: bool,
     /// Nothing goes out.
     pub(crate) blocks: bool,
-    /// A mapping that nobody has sent through for so long is gone.
-    pub(crate) lifetime: Option<Duration>,
 }
 
 impl Rules {
@@ -51,7 +43,6 @@ impl Rules {
             hairpinning: false,
             preserves_ports: false,
             blocks: false,
-            lifetime: None,
         }
     }
 }
@@ -69,19 +60,35 @@ impl NatNetwork {
         Self {
             rules,
             public: Ipv4Addr::new(127, 0, 0, host),
-            next_port: AtomicU16::new(20_000),
+            next_port: AtomicU16::new(1),
         }
     }
+
+    fn open(&self) -> io::Result<std::net::UdpSocket> {
+        open(self.public)
+    }
+}
+
+fn open(public: Ipv4Addr) -> io::Result<std::net::UdpSocket> {
+    let socket = std::net::UdpSocket::bind((public, 0))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 impl Network for NatNetwork {
     fn bind_udp(&self, _: SocketAddr) -> io::Result<Arc<dyn UdpSocket>> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let port = self.next_port.fetch_add(1, Ordering::Relaxed);
+        // The public port that is free decides what the port behind it is.
+        let reserved = self.open()?;
+        let port = match self.rules.preserves_ports {
+            true => reserved.local_addr()?.port(),
+            false => self.next_port.fetch_add(1, Ordering::Relaxed),
+        };
         Ok(Arc::new(InsideSocket {
             local: (INSIDE, port).into(),
             rules: self.rules,
             public: self.public,
+            reserved: Mutex::new(Some(reserved)),
             mappings: Mutex::default(),
             sender,
             receiver: tokio::sync::Mutex::new(receiver),
@@ -109,6 +116,8 @@ struct InsideSocket {
     local: SocketAddr,
     rules: Rules,
     public: Ipv4Addr,
+    /// The public side of the first mapping.
+    reserved: Mutex<Option<std::net::UdpSocket>>,
     mappings: Mutex<HashMap<Key, PublicSide>>,
     sender: mpsc::Sender<Datagram>,
     receiver: tokio::sync::Mutex<mpsc::Receiver<Datagram>>,
@@ -119,7 +128,6 @@ struct InsideSocket {
 struct PublicSide {
     socket: Arc<PublicSocket>,
     contacted: Arc<Mutex<HashSet<SocketAddr>>>,
-    used: Arc<Mutex<Instant>>,
     _reader: JoinSet<()>,
 }
 
@@ -136,30 +144,25 @@ impl InsideSocket {
     }
 
     fn open(&self) -> io::Result<PublicSide> {
-        let port = if self.rules.preserves_ports {
-            self.local.port()
-        } else {
-            0
+        let reserved = self.reserved.lock().unwrap().take();
+        let socket = match reserved {
+            Some(socket) => socket,
+            None => open(self.public)?,
         };
-        let socket = std::net::UdpSocket::bind((self.public, port))?;
-        socket.set_nonblocking(true)?;
         let socket = Arc::new(PublicSocket::from_std(socket)?);
         let contacted = Arc::<Mutex<HashSet<SocketAddr>>>::default();
-        let used = Arc::new(Mutex::new(Instant::now()));
         let mut reader = JoinSet::new();
         let inbound = Inbound {
             rules: self.rules,
             public: self.public,
             local: self.local,
             contacted: Arc::clone(&contacted),
-            used: Arc::clone(&used),
             sender: self.sender.clone(),
         };
         reader.spawn(inbound.run(Arc::clone(&socket)));
         Ok(PublicSide {
             socket,
             contacted,
-            used,
             _reader: reader,
         })
     }
@@ -170,7 +173,6 @@ struct Inbound {
     public: Ipv4Addr,
     local: SocketAddr,
     contacted: Arc<Mutex<HashSet<SocketAddr>>>,
-    used: Arc<Mutex<Instant>>,
     sender: mpsc::Sender<Datagram>,
 }
 
@@ -192,10 +194,6 @@ impl Inbound {
     }
 
     fn lets_in(&self, source: SocketAddr) -> bool {
-        let idle = self.used.lock().unwrap().elapsed();
-        if self.rules.lifetime.is_some_and(|lifetime| idle >= lifetime) {
-            return false;
-        }
         if source.ip() == self.public && !self.rules.hairpinning {
             return false;
         }
@@ -225,7 +223,6 @@ impl UdpSocket for InsideSocket {
             std::collections::hash_map::Entry::Vacant(place) => place.insert(self.open()?),
         };
         side.contacted.lock().unwrap().insert(transmit.destination);
-        *side.used.lock().unwrap() = Instant::now();
         side.socket
             .try_send_to(transmit.contents, transmit.destination)
             .map(drop)
@@ -243,10 +240,4 @@ impl UdpSocket for InsideSocket {
         }
         .boxed()
     }
-}
-
-/// Lets real sockets finish before the test's clock jumps: the paused clock of tokio runs on only
-/// when nothing is left to do, and packets of the kernel are not seen as something to do.
-pub(crate) async fn until(instant: Instant) {
-    sleep_until(instant).await;
 }

@@ -88,7 +88,7 @@ impl StunServer {
 
 /// From which socket, to whom, what. Sockets differ in the port by their first bit, and in the
 /// address by the second one.
-fn answer(
+pub(crate) fn answer(
     request: &[u8],
     source: SocketAddr,
     number: usize,

@@ -1,1 +1,0 @@
-//! The same against coturn, where it is installed.
