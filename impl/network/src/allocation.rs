@@ -13,7 +13,7 @@ use turn_client_proto::{
     api::{Transmit, TurnConfig, TurnEvent, TurnPollRet},
     client::TurnClient,
     prelude::TurnClientApi as _,
-    stun::{Instant as TurnInstant, types::TransportType},
+    stun::{Instant as TurnInstant, auth::Feature, types::TransportType},
     tcp::TurnClientTcp,
     types::{AddressFamily, TurnCredentials},
     udp::TurnClientUdp,
@@ -113,6 +113,8 @@ pub async fn try_out(
     let wire = opened.await.map_err(|_| AllocationError::Silent)?;
     let wire = wire.map_err(not_opened)?;
     let mut config = TurnConfig::new(TurnCredentials::new(username, credential));
+    // The server reads from the name until when the credential holds (`SIG-022`).
+    config.set_anonymous_username(Feature::Disabled);
     if address.is_ipv6() {
         config.set_address_family(AddressFamily::IPV6);
     }
@@ -282,6 +284,8 @@ impl Trial {
             // RFC 8489 section 9.2.4: the first one asks for a credential.
             ErrorCode::UNAUTHORIZED if !std::mem::replace(&mut self.challenged, true) => Ok(()),
             ErrorCode::UNAUTHORIZED | ErrorCode::WRONG_CREDENTIALS => Err(AllocationError::Refused),
+            // What pion and webrtc-rs answer to a credential that they do not know.
+            ErrorCode::BAD_REQUEST if self.challenged => Err(AllocationError::Refused),
             code => Err(AllocationError::Failed {
                 code,
                 reason: error.reason().replace(char::is_control, " "),

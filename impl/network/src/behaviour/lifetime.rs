@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use tokio::time::{Instant, sleep};
 
 use super::asker::{Asker, Outcome, Question};
@@ -45,9 +45,12 @@ pub async fn mapping_lifetime(network: &dyn Network, server: SocketAddr) -> io::
     if lives_through(network, server, Duration::ZERO).await? != Some(true) {
         return Ok(Lifetime::Unknown);
     }
-    let tries = SILENCES.map(|silence| lives_through(network, server, silence));
+    let tries =
+        SILENCES.map(async |silence| (silence, lives_through(network, server, silence).await));
+    let mut tries = FuturesOrdered::from_iter(tries);
     let mut longest = None;
-    for (silence, lived) in SILENCES.into_iter().zip(join_all(tries).await) {
+    // The shortest silence that ends it is the answer; the longer ones need not be waited for.
+    while let Some((silence, lived)) = tries.next().await {
         match lived? {
             Some(true) => longest = Some(silence),
             Some(false) => return Ok(Lifetime::Between(longest, silence)),

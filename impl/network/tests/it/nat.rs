@@ -126,7 +126,7 @@ struct InsideSocket {
 /// A mapping: a public socket, and whom was sent to through it.
 #[derive(Debug)]
 struct PublicSide {
-    socket: Arc<PublicSocket>,
+    out: std::net::UdpSocket,
     contacted: Arc<Mutex<HashSet<SocketAddr>>>,
     _reader: JoinSet<()>,
 }
@@ -149,7 +149,8 @@ impl InsideSocket {
             Some(socket) => socket,
             None => open(self.public)?,
         };
-        let socket = Arc::new(PublicSocket::from_std(socket)?);
+        let out = socket.try_clone()?;
+        let socket = PublicSocket::from_std(socket)?;
         let contacted = Arc::<Mutex<HashSet<SocketAddr>>>::default();
         let mut reader = JoinSet::new();
         let inbound = Inbound {
@@ -159,9 +160,9 @@ impl InsideSocket {
             contacted: Arc::clone(&contacted),
             sender: self.sender.clone(),
         };
-        reader.spawn(inbound.run(Arc::clone(&socket)));
+        reader.spawn(inbound.run(socket));
         Ok(PublicSide {
-            socket,
+            out,
             contacted,
             _reader: reader,
         })
@@ -177,7 +178,7 @@ struct Inbound {
 }
 
 impl Inbound {
-    async fn run(self, socket: Arc<PublicSocket>) {
+    async fn run(self, socket: PublicSocket) {
         let mut buffer = [0; 1500];
         loop {
             let Ok((length, source)) = socket.recv_from(&mut buffer).await else {
@@ -223,8 +224,8 @@ impl UdpSocket for InsideSocket {
             std::collections::hash_map::Entry::Vacant(place) => place.insert(self.open()?),
         };
         side.contacted.lock().unwrap().insert(transmit.destination);
-        side.socket
-            .try_send_to(transmit.contents, transmit.destination)
+        side.out
+            .send_to(transmit.contents, transmit.destination)
             .map(drop)
     }
 
