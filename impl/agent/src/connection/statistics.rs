@@ -11,7 +11,7 @@ use crate::transport::Path;
 const SLOT_MILLIS: u32 = 500;
 
 /// Slots over which a rate is averaged: those that are over, and the one that runs.
-const SLOTS: u64 = 4;
+const SLOTS: usize = 4;
 
 /// How far a session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(super) struct Meter {
     /// The newest slot's number since `began`.
     newest: u64,
     /// Bytes of the last slots, each at its number modulo [`SLOTS`].
-    slots: [u64; SLOTS as usize],
+    slots: [u64; SLOTS],
 }
 
 impl Meter {
@@ -71,7 +71,7 @@ impl Meter {
             began: now,
             bytes: 0,
             newest: 0,
-            slots: [0; SLOTS as usize],
+            slots: [0; SLOTS],
         }
     }
 
@@ -84,7 +84,7 @@ impl Meter {
 
     pub(super) fn read(&mut self, now: Instant) -> Traffic {
         let running = self.advance(now).subsec_millis() % SLOT_MILLIS;
-        let over = self.newest.min(SLOTS - 1) * u64::from(SLOT_MILLIS);
+        let over = self.newest.min(SLOTS as u64 - 1) * u64::from(SLOT_MILLIS);
         // A session that is younger than a slot has no rate worth the name yet.
         let window = (over + u64::from(running)).max(u64::from(SLOT_MILLIS));
         let recent: u64 = self.slots.iter().sum();
@@ -99,7 +99,7 @@ impl Meter {
         let age = now.saturating_duration_since(self.began);
         let a_second = u64::from(1_000 / SLOT_MILLIS);
         let current = age.as_secs() * a_second + u64::from(age.subsec_millis() / SLOT_MILLIS);
-        for number in 0..current.saturating_sub(self.newest).min(SLOTS) {
+        for number in 0..current.saturating_sub(self.newest).min(SLOTS as u64) {
             *self.slot(current - number) = 0;
         }
         self.newest = self.newest.max(current);
@@ -108,8 +108,7 @@ impl Meter {
 
     /// The place of a slot.
     fn slot(&mut self, number: u64) -> &mut u64 {
-        #[expect(clippy::cast_possible_truncation, reason = "it is less than SLOTS")]
-        let place = (number % SLOTS) as usize;
+        let place = usize::try_from(number % SLOTS as u64).unwrap_or(0);
         &mut self.slots[place]
     }
 }
@@ -169,10 +168,6 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::disallowed_methods,
-        reason = "the one start of the test's own clock"
-    )]
     use super::*;
 
     fn at(began: Instant, millis: u64) -> Instant {

@@ -1,7 +1,10 @@
 //! What `p2claw sessions` is told of a visit.
 
 use super::*;
-use crate::sessions::{PathKind, SessionState, SessionStatus};
+use crate::{
+    sessions::{PathKind, SessionState, SessionStatus},
+    transport::Accepted,
+};
 
 impl Scene {
     fn status(&self) -> SessionStatus {
@@ -101,23 +104,28 @@ async fn a_visitor_who_does_not_answer_is_not_waited_for() {
     let sessions = Arc::<Sessions>::default();
     let network = MemoryTransport::new();
     let mut offered = network.offer().await.unwrap();
-    let accepted = network_accept(&network, &offered.offer).await;
-    offered.peer.accept_answer(&accepted.0).unwrap();
-    let (connection, driver) = connection::connect(Role::Agent, Config::default(), accepted.1);
+    let Accepted { answer, peer } = network.accept(&offered.offer).await.unwrap();
+    offered.peer.accept_answer(&answer).unwrap();
+    let (connection, driver) = connection::connect(Role::Agent, Config::default(), peer);
     let app = AppName::parse("recipes").unwrap();
     let _shown = sessions.enter(SessionId([1; 16]), app, connection.clone());
     let driver = tokio::spawn(driver);
     assert_eq!(sessions.list(false)[0].state, SessionState::Connecting);
     // Nobody to ask yet: no wait at all.
     sessions.measure().await;
-    hello(&mut *offered.peer).await;
+    hello(&mut *offered.peer);
     while connection.peer_settings().is_none() {
         tokio::task::yield_now().await;
     }
     let began = Instant::now();
     sessions.measure().await;
     assert_eq!(began.elapsed(), Duration::from_secs(1));
-    assert_eq!(sessions.list(false)[0].round_trip_ms, None);
+    let status = sessions.list(false).remove(0);
+    assert_eq!(status.round_trip_ms, None);
+    assert_eq!(
+        status.software, "quiet [31m",
+        "ERR-006: no escape sequences"
+    );
     // The end of the session ends the wait.
     let (_, ended) = tokio::join!(sessions.measure(), async {
         connection.close(ErrorCode::NO_ERROR, "enough");
@@ -128,13 +136,8 @@ async fn a_visitor_who_does_not_answer_is_not_waited_for() {
     assert_eq!(sessions.list(false)[0].state, SessionState::Ending);
 }
 
-async fn network_accept(network: &MemoryTransport, offer: &str) -> (String, Box<dyn Peer>) {
-    let accepted = network.accept(offer).await.unwrap();
-    (accepted.answer, accepted.peer)
-}
-
 /// A visitor who says HELLO, and nothing ever after.
-async fn hello(peer: &mut dyn Peer) {
+fn hello(peer: &mut dyn Peer) {
     let frame = p2claw_session::frame::Frame::Hello(p2claw_proto::v1::SessionHello {
         versions: vec![1],
         settings: Vec::new(),
