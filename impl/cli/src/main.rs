@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod doctor;
 mod exit;
 mod network;
 mod output;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             Command::Unexpose(command) => commands::routes::unexpose(command).await,
             Command::Routes(command) => commands::routes::list(command).await,
             Command::Sessions(command) => commands::sessions::show(command).await,
+            Command::Doctor(command) => commands::doctor::run(command).await,
             Command::Identity(command) => commands::identity::show(command).await,
         }
     });

@@ -2,6 +2,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod identity;
 pub(crate) mod routes;
 pub(crate) mod services;
