@@ -63,13 +63,26 @@ impl Coturn {
     /// # Panics
     /// When there is no `turnserver` to start, or it does not come up within 10 s.
     pub async fn start_with(credentials: Credentials) -> Self {
+        Self::start_on(credentials, "").await
+    }
+
+    /// One that is at 127.0.0.1 and 127.0.0.2, and so tells how NATs behave (RFC 5780).
+    ///
+    /// # Panics
+    /// When there is no `turnserver` to start, or it does not come up within 10 s.
+    pub async fn start_with_two_addresses() -> Self {
+        Self::start_on(Credentials::TimeLimited, "listening-ip=127.0.0.2\n").await
+    }
+
+    async fn start_on(credentials: Credentials, more: &str) -> Self {
         // Another process may take a port in between; then the next ones are tried.
         for _ in 0..5 {
             let folder = tempfile::tempdir().unwrap();
             let tls = certificate(folder.path());
-            let (port, tls_port) = (free_port(), free_port());
+            let ports = [free_port(), free_port(), free_port()];
+            let [port, _, tls_port] = ports;
             let coturn = Self {
-                _process: spawn(folder.path(), port, tls_port, credentials),
+                _process: spawn(folder.path(), ports, credentials, more),
                 folder,
                 port,
                 tls_port,
@@ -123,7 +136,12 @@ impl Coturn {
     }
 }
 
-fn spawn(folder: &Path, port: u16, tls_port: u16, credentials: Credentials) -> Child {
+fn spawn(
+    folder: &Path,
+    [port, other_port, tls_port]: [u16; 3],
+    credentials: Credentials,
+    more: &str,
+) -> Child {
     let path = |name: &str| folder.join(name).display().to_string();
     let who = match credentials {
         Credentials::LongTerm => format!("lt-cred-mech\nuser={NAME}:{PASSWORD}"),
@@ -131,6 +149,7 @@ fn spawn(folder: &Path, port: u16, tls_port: u16, credentials: Credentials) -> C
     };
     let config = format!(
         "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={port}\n\
+         alt-listening-port={other_port}\n{more}\
          tls-listening-port={tls_port}\n{who}\nrealm=p2claw\n\
          allow-loopback-peers\nno-cli\nno-dtls\ncert={}\npkey={}\nuserdb={}\npidfile={}\n\
          log-file={}\nsimple-log\nproc-user=root\n",

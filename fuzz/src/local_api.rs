@@ -46,6 +46,7 @@ enum Place<'a> {
     Route(&'a str),
     KnownRoute(u8),
     Any(&'a str),
+    Sessions(&'a str),
 }
 
 #[derive(Debug, Arbitrary)]
@@ -82,6 +83,7 @@ pub fn run(data: &[u8]) {
         peer_id: String::new(),
         coord: String::new(),
         udp: Vec::new(),
+        sessions: Arc::default(),
     };
     let router = Arc::new(api).router();
     let mut table = BTreeMap::new();
@@ -133,6 +135,7 @@ async fn answer(router: &Router, call: Call<'_>, table: &mut BTreeMap<String, (S
         Place::Route(app) => format!("/v1/routes/{app}"),
         Place::KnownRoute(index) => format!("/v1/routes/{}", known(index)),
         Place::Any(path) => path.to_owned(),
+        Place::Sessions(addresses) => format!("/v1/sessions?addresses={addresses}"),
     };
     let body = match call.body {
         Content::Entry {

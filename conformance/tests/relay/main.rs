@@ -20,6 +20,7 @@ use p2claw_signaling::turn;
 use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 
+mod allocation;
 mod own;
 
 /// Longer than any step takes on a busy machine.

@@ -2,6 +2,8 @@
 //!
 //! The socket is in a folder of mode 0700 and has mode 0600: only its owner gets in.
 
+mod client;
+
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt as _,
@@ -13,37 +15,30 @@ use std::{
 use axum::{
     Json, Router,
     extract::{
-        Path as PathParam, State,
-        rejection::{JsonRejection, PathRejection},
+        Path as PathParam, Query, State,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
     },
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, put},
 };
-use bytes::Bytes;
+pub use client::ApiClient;
 use http::Method;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use p2claw_identity::AppName;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use tokio::{net::UnixListener, sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     link::LinkStatus,
     routes::{RouteEntry, RouteError, Routes},
+    sessions::{SessionStatus, Sessions},
     state::{StateDir, StateError},
-    upstream::{Connector, Upstream},
+    upstream::Upstream,
 };
 
 /// How long `expose` waits for coord before it answers that the address is not live yet.
 const LIVE_DEADLINE: Duration = Duration::from_secs(5);
-
-/// Largest answer that the client reads, in bytes.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-
-/// How long the client waits for the daemon.
-const CLIENT_DEADLINE: Duration = Duration::from_secs(15);
 
 /// The agent as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +181,16 @@ pub struct Api {
     pub coord: String,
     /// As in [`Status::udp`].
     pub udp: Vec<String>,
+    /// The visits that run.
+    pub sessions: Arc<Sessions>,
+}
+
+/// How the sessions are to be shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SessionsQuery {
+    /// With the addresses of their paths.
+    addresses: bool,
 }
 
 impl Api {
@@ -194,6 +199,7 @@ impl Api {
         Router::new()
             .route("/v1/status", get(status))
             .route("/v1/routes", get(routes))
+            .route("/v1/sessions", get(sessions))
             .route("/v1/routes/{app}", put(expose).delete(unexpose))
             .fallback(no_such_path)
             .method_not_allowed_fallback(no_such_method)
@@ -242,6 +248,15 @@ async fn routes(State(api): State<Arc<Api>>) -> Json<Vec<RouteStatus>> {
             .map(|(app, entry)| api.route_status(&app, entry))
             .collect(),
     )
+}
+
+async fn sessions(
+    State(api): State<Arc<Api>>,
+    query: Result<Query<SessionsQuery>, QueryRejection>,
+) -> Result<Json<Vec<SessionStatus>>, Response> {
+    let Query(query) = query.map_err(|error| problem(error.status(), &error.body_text()))?;
+    api.sessions.measure().await;
+    Ok(Json(api.sessions.list(query.addresses)))
 }
 
 async fn expose(
@@ -305,7 +320,7 @@ async fn no_such_path(uri: http::Uri) -> Response {
     problem(
         StatusCode::NOT_FOUND,
         &format!(
-            "find {}: the paths here are /v1/status, /v1/routes and /v1/routes/<app>",
+            "find {}: the paths here are /v1/status, /v1/sessions, /v1/routes and /v1/routes/<app>",
             uri.path()
         ),
     )
@@ -337,123 +352,6 @@ fn problem(status: StatusCode, error: &dyn std::fmt::Display) -> Response {
         }),
     )
         .into_response()
-}
-
-/// The other end of the local API.
-#[derive(Debug)]
-pub struct ApiClient {
-    socket: PathBuf,
-    client: Client<Connector, Full<Bytes>>,
-}
-
-impl ApiClient {
-    /// A client for the agent of a folder. Connects at the first call.
-    ///
-    /// # Errors
-    /// When the folder's path cannot hold a socket.
-    pub fn new(state: &StateDir) -> Result<Self, ApiError> {
-        let socket =
-            std::path::absolute(state.socket()).map_err(|error| ApiError::Io(error.to_string()))?;
-        let upstream: Upstream = format!("unix:{}", socket.display())
-            .parse()
-            .map_err(|error: crate::UpstreamError| ApiError::Io(error.to_string()))?;
-        let client = Client::builder(TokioExecutor::new()).build(Connector(upstream));
-        Ok(Self { socket, client })
-    }
-
-    /// The agent as a whole.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub async fn status(&self) -> Result<Status, ApiError> {
-        self.call(Method::GET, "/v1/status", None::<()>).await
-    }
-
-    /// All apps.
-    ///
-    /// # Errors
-    /// When the agent does not run.
-    pub async fn routes(&self) -> Result<Vec<RouteStatus>, ApiError> {
-        self.call(Method::GET, "/v1/routes", None::<()>).await
-    }
-
-    /// Exposes an app; waits up to 5 s for it to be reachable.
-    ///
-    /// # Errors
-    /// When the agent does not run, or refuses.
-    pub async fn expose(&self, app: &AppName, entry: &RouteEntry) -> Result<RouteStatus, ApiError> {
-        self.call(Method::PUT, &format!("/v1/routes/{app}"), Some(entry))
-            .await
-    }
-
-    /// Takes an app away.
-    ///
-    /// # Errors
-    /// When the agent does not run, or there is no such app.
-    pub async fn unexpose(&self, app: &AppName) -> Result<(), ApiError> {
-        self.send(Method::DELETE, &format!("/v1/routes/{app}"), None::<()>)
-            .await
-            .map(drop)
-    }
-
-    async fn call<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<impl Serialize>,
-    ) -> Result<T, ApiError> {
-        let answer = self.send(method, path, body).await?;
-        serde_json::from_slice(&answer).map_err(|error| {
-            ApiError::Io(format!(
-                "its answer is not understood ({error}); is it another version?"
-            ))
-        })
-    }
-
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<impl Serialize>,
-    ) -> Result<Bytes, ApiError> {
-        let io = |error: &dyn std::fmt::Display| ApiError::Io(error.to_string());
-        let body = match body {
-            Some(body) => Bytes::from(serde_json::to_vec(&body).map_err(|error| io(&error))?),
-            None => Bytes::new(),
-        };
-        let request = http::Request::builder()
-            .method(method)
-            .uri(format!("http://agent{path}"))
-            .header("content-type", "application/json")
-            .body(Full::new(body))
-            .map_err(|error| io(&error))?;
-        let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| {
-                if error.is_connect() {
-                    ApiError::NotRunning(self.socket.clone())
-                } else {
-                    io(&error)
-                }
-            })?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES);
-            let body = body.collect().await.map_err(|error| io(&error))?.to_bytes();
-            Ok::<_, ApiError>((status, body))
-        };
-        let (status, body) = timeout(CLIENT_DEADLINE, exchange)
-            .await
-            .map_err(|_| ApiError::Io("it does not answer".to_owned()))??;
-        if status.is_success() {
-            return Ok(body);
-        }
-        let problem = serde_json::from_slice::<Problem>(&body).map(|problem| problem.error);
-        Err(ApiError::Refused(problem.unwrap_or_else(|_| {
-            format!(
-                "the agent answered {status}: {}",
-                String::from_utf8_lossy(&body)
-            )
-        })))
-    }
 }
 
 #[cfg(test)]
@@ -494,6 +392,7 @@ mod tests {
             peer_id: String::new(),
             coord: String::new(),
             udp: Vec::new(),
+            sessions: Arc::default(),
         };
         let app = AppName::parse("recipes").unwrap();
         let live = || {

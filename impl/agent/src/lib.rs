@@ -25,6 +25,7 @@ pub mod memory;
 mod pages;
 mod proxy;
 mod routes;
+pub mod sessions;
 mod state;
 pub mod transport;
 mod upstream;
@@ -38,12 +39,13 @@ pub use api::{ApiClient, ApiError, ApiSocket, RouteStatus, Status};
 pub use link::{LinkError, LinkStatus};
 use p2claw_identity::IdentityKey;
 pub use routes::{MAX_ROUTES, Route, RouteEntry, RouteError, Routes};
+pub use sessions::{PathKind, PathStatus, SessionState, SessionStatus};
 pub use state::{StateDir, StateError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 pub use upstream::{Upstream, UpstreamError, UpstreamStream};
 
-use crate::{api::Api, link::Link, transport::PeerTransport, visit::Host};
+use crate::{api::Api, link::Link, sessions::Sessions, transport::PeerTransport, visit::Host};
 
 /// What an agent is made of.
 #[derive(Debug)]
@@ -87,7 +89,9 @@ impl Agent {
         let (url, domain) = link::link_url(&self.coord)?;
         // The link's end, for whatever reason, ends the API with it.
         let shutdown = shutdown.child_token();
+        let sessions = Arc::<Sessions>::default();
         let api = Arc::new(Api {
+            sessions: Arc::clone(&sessions),
             routes: Arc::clone(&self.routes),
             status: status.subscribe(),
             peer_id: self.key.peer_id().to_string(),
@@ -109,6 +113,7 @@ impl Agent {
             routes: self.routes,
             transport: self.transport,
             session,
+            sessions,
         });
         let link = Link {
             host,

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use p2claw_identity::IdentityKey;
+use p2claw_identity::{IdentityKey, PeerId};
 use serde::{Serialize, de::DeserializeOwned};
 use tempfile::{NamedTempFile, PersistError};
 
@@ -141,6 +141,14 @@ impl StateDir {
             Err(error) if error.is_already_there() => self.kept_key()?.ok_or(error),
             created => created.map(|()| key),
         }
+    }
+
+    /// The peer id of the identity key; `None` before there is one. Makes nothing.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be read.
+    pub fn kept_peer_id(&self) -> Result<Option<PeerId>, StateError> {
+        Ok(self.kept_key()?.map(|key| key.peer_id()))
     }
 
     fn kept_key(&self) -> Result<Option<IdentityKey>, StateError> {

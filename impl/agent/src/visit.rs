@@ -25,6 +25,7 @@ use crate::{
     fields::VisitFacts,
     proxy,
     routes::Routes,
+    sessions::Sessions,
     transport::PeerTransport,
 };
 
@@ -104,6 +105,7 @@ pub(crate) struct Host {
     pub(crate) routes: Arc<Routes>,
     pub(crate) transport: Arc<dyn PeerTransport>,
     pub(crate) session: Config,
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 /// A visit that was answered; run it to serve the visitor.
@@ -186,6 +188,7 @@ impl Visit {
         } = self;
         let span = tracing::info_span!("visit", session = %session_id, %app);
         async move {
+            let shown = host.sessions.enter(session_id, app.clone(), connection.clone());
             let mut requests = JoinSet::new();
             // Each is for one deed: a connection that was told to close takes its time.
             let began = Instant::now();
@@ -193,7 +196,6 @@ impl Visit {
             let mut drain: Option<Instant> = None;
             let mut stopping = false;
             let mut greeted = false;
-            let mut served = 0_u64;
             // Coord still passes candidates on.
             let mut introduction = Some(introduction);
             let ended = loop {
@@ -233,7 +235,7 @@ impl Visit {
                         }
                     }
                     Some(incoming) = connection.accept() => {
-                        served += 1;
+                        shown.count_request();
                         let route = host.routes.get(&app);
                         let facts = Arc::new(with_path(&facts, &connection));
                         let app = app.clone();
@@ -267,7 +269,7 @@ impl Visit {
             })
             .await;
             let seconds = began.elapsed().as_secs();
-            tracing::info!(reason = %ended, seconds, requests = served, "visit ended");
+            tracing::info!(reason = %ended, seconds, requests = shown.requests(), "visit ended");
             // Dropping the set aborts what still talks to the upstream.
         }
         .instrument(span)

@@ -53,6 +53,19 @@ pub(crate) enum Command {
     Unexpose(UnexposeArguments),
     /// List the exposed apps and their addresses
     Routes(LocalArguments),
+    /// List the visitors' sessions: path, round trip, rates
+    ///
+    /// IN is from the visitor, OUT to the visitor, both with the rate of the last two seconds. PATH
+    /// is direct or relayed, and what the two ends' addresses are, this one's first: host, srflx or
+    /// prflx (behind a NAT), relay. RTT is the way to the visitor's client and back.
+    Sessions(SessionsArguments),
+    /// Find out what stands between this machine and its visitors
+    ///
+    /// It looks at the state directory and the agent, at coord and this machine's clock, tries each
+    /// STUN and TURN server that coord names, finds out how the NATs on the way behave (RFC 4787,
+    /// RFC 5780), and asks each app. It changes nothing, and sends nothing to anybody but coord, the
+    /// edge, those servers and the apps. The exit code is 1 when something would prevent visits.
+    Doctor(DoctorArguments),
     /// Show this machine's peer id and alias
     Identity(LocalArguments),
     /// Run a coordination service
@@ -130,6 +143,43 @@ pub(crate) struct UnexposeArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LocalArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionsArguments {
+    /// Refresh every second until Ctrl-C; with --json, one line each time
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Show the addresses of both ends, the visitor's included
+    #[arg(long)]
+    pub(crate) addresses: bool,
+    #[command(flatten)]
+    pub(crate) local: LocalArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Address of the coordination service [default: the running agent's, or
+    /// http://127.0.0.1:8788]
+    #[arg(long, env = "P2CLAW_COORD", value_parser = values::service_url)]
+    pub(crate) coord: Option<String>,
+    /// Another STUN server to ask, HOST:PORT or stun:HOST:PORT; may be given several times
+    #[arg(long, value_name = "HOST:PORT", value_parser = values::stun_server)]
+    pub(crate) stun: Vec<String>,
+    /// See whether `p2claw run` could have this UDP port
+    #[arg(long, value_name = "PORT", value_parser = values::port)]
+    pub(crate) udp_port: Option<u16>,
+    /// See whether `p2claw coord` or `p2claw edge` could listen there; may be given several times
+    #[arg(long, value_name = "ADDRESS", value_parser = values::listen)]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Measure how long mappings of the NAT live as well; takes two minutes
+    #[arg(long)]
+    pub(crate) slow: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -269,7 +319,8 @@ impl StateArguments {
         }
     }
 
-    fn path(&self, sub: Option<&str>) -> Result<PathBuf, CommandError> {
+    /// Where it is, or would be.
+    pub(crate) fn path(&self, sub: Option<&str>) -> Result<PathBuf, CommandError> {
         if let Some(path) = &self.state_dir {
             return Ok(std::path::absolute(path)?);
         }

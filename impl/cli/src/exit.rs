@@ -21,11 +21,28 @@ impl fmt::Display for NotYet {
 
 impl std::error::Error for NotYet {}
 
+/// The doctor has found that many things that prevent visits; its report says which.
+#[derive(Debug)]
+pub(crate) struct Unwell(pub(crate) usize);
+
+impl fmt::Display for Unwell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let things = if self.0 == 1 { "thing" } else { "things" };
+        write!(f, "{} {things} would prevent visits; see above", self.0)
+    }
+}
+
+impl std::error::Error for Unwell {}
+
 /// Says why, on standard error.
 pub(crate) fn report(error: &CommandError) -> ExitCode {
     if let Some(NotYet(what)) = error.downcast_ref() {
         output::note(what);
         return ExitCode::from(3);
+    }
+    if let Some(unwell) = error.downcast_ref::<Unwell>() {
+        output::note(unwell);
+        return ExitCode::FAILURE;
     }
     output::note(format_args!("failed to {error}"));
     ExitCode::FAILURE

@@ -2,10 +2,12 @@
 
 mod args;
 mod commands;
+mod doctor;
 mod exit;
 mod network;
 mod output;
 mod sample;
+mod table;
 mod values;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
             Command::Expose(command) => commands::routes::expose(command).await,
             Command::Unexpose(command) => commands::routes::unexpose(command).await,
             Command::Routes(command) => commands::routes::list(command).await,
+            Command::Sessions(command) => commands::sessions::show(command).await,
+            Command::Doctor(command) => commands::doctor::run(command).await,
             Command::Identity(command) => commands::identity::show(command).await,
         }
     });

@@ -22,7 +22,7 @@ pub(crate) fn start_logging(verbose: u8, command: &Command) {
     let usual = || {
         EnvFilter::new(format!(
             "error,p2claw={ours},p2claw_agent={ours},p2claw_coord={ours},p2claw_edge={ours},\
-             p2claw_rtc_str0m={ours}"
+             p2claw_network={ours},p2claw_rtc_str0m={ours}"
         ))
     };
     let filter = match std::env::var("P2CLAW_LOG") {
@@ -45,6 +45,12 @@ fn wants_colour() -> bool {
     std::io::stderr().is_terminal()
         && set("NO_COLOR").is_none()
         && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Characters in a line of the terminal that reads the result; `None` where it is none.
+pub(crate) fn width() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some(usize::from(width.0))
 }
 
 /// Prints one line of the result. A reader that has gone wants no more of it: that is no failure.

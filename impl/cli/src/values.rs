@@ -76,6 +76,14 @@ pub(crate) fn stun_url(text: &str) -> Result<String, String> {
     ice_url(text, ["stun", "stuns"])
 }
 
+/// A STUN server to ask, as a URL: `host:port`, or the URL itself.
+pub(crate) fn stun_server(text: &str) -> Result<String, String> {
+    if text.starts_with("stun:") {
+        return stun_url(text);
+    }
+    stun_url(&format!("stun:{text}")).map_err(|_| "give HOST:PORT or stun:HOST:PORT".to_owned())
+}
+
 fn ice_url(text: &str, schemes: [&str; 2]) -> Result<String, String> {
     let [plain, secure] = schemes;
     let bad = || format!("give {plain}:HOST:PORT or {secure}:HOST:PORT");
@@ -224,6 +232,10 @@ mod tests {
         }
         assert!(stun_url("stun:stun.example.net:3478").is_ok());
         assert!(stun_url("turn:a:1").is_err());
+        for text in ["a.example:1", "stun:a.example:1"] {
+            assert_eq!(stun_server(text).as_deref(), Ok("stun:a.example:1"));
+        }
+        assert!(stun_server("turn:a:1").is_err());
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! they are to come from belongs to. Everything touches the network through [`Network`], so that
 //! a simulated one can take its place.
 
+pub mod allocation;
 mod batch;
+pub mod behaviour;
 mod candidate;
 mod demux;
 mod hub;

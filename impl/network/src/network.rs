@@ -36,6 +36,23 @@ pub trait Network: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// When the system does not tell.
     fn addresses(&self) -> io::Result<Vec<IpAddr>>;
+
+    /// Whether this machine has an address from which that one may be reached, as far as that can
+    /// be told without a packet: one of its family, and loopback only for loopback.
+    fn has_way_to(&self, address: SocketAddr) -> bool {
+        let link_local = |ip: &IpAddr| match ip {
+            IpAddr::V4(ip) => ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        };
+        // Where the system does not tell, it is worth a try.
+        self.addresses().map_or(true, |own| {
+            own.iter().any(|ip| {
+                ip.is_ipv4() == address.is_ipv4()
+                    && ip.is_loopback() == address.ip().is_loopback()
+                    && !link_local(ip)
+            })
+        })
+    }
 }
 
 /// A TCP connection, or what stands for one.

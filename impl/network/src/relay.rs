@@ -262,7 +262,8 @@ impl RelayTask {
             6,
             Duration::from_secs(4),
         );
-        let wire = Wire::open(&self.inner, address, *transport, host).await?;
+        let (network, tls) = (&*self.inner.network, self.inner.config.tls.clone());
+        let wire = Wire::open(network, tls, address, *transport, host).await?;
         let client = match transport {
             RelayTransport::Udp => TurnClientUdp::allocate(wire.local(), address, config).into(),
             RelayTransport::Tcp | RelayTransport::Tls => {

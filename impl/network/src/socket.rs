@@ -76,9 +76,19 @@ impl UdpSocket for Socket {
             segment_size: (transmit.segment < transmit.contents.len()).then_some(transmit.segment),
             src_ip: transmit.source,
         };
-        self.io.try_io(Interest::WRITABLE, || {
+        let mut tried = false;
+        let mut send = || {
+            tried = true;
             self.state.try_send(UdpSockRef::from(&self.io), &transmit)
-        })
+        };
+        match self.io.try_io(Interest::WRITABLE, &mut send) {
+            // tokio takes a socket for full until its reactor has seen it once, and that would
+            // cost the first datagram.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !tried => {
+                self.state.try_send(UdpSockRef::from(&self.io), &transmit)
+            }
+            sent => sent,
+        }
     }
 
     /// tokio keeps one waker a socket for its poll methods; several peers share this one, so each
@@ -154,5 +164,28 @@ impl ReadBuffer {
 impl fmt::Debug for ReadBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadBuffer").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use super::*;
+
+    /// A request that is lost costs a quarter of a second.
+    #[tokio::test]
+    async fn the_first_datagram_of_a_socket_leaves_at_once() {
+        let to = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let from = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let first = Transmit {
+            source: None,
+            destination: to.local_addr().unwrap(),
+            contents: b"first",
+            segment: 5,
+        };
+        // Nothing was awaited: the reactor has not turned yet.
+        from.try_send(&first).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(to.recv(&mut buffer).unwrap(), 5);
     }
 }

@@ -8,12 +8,14 @@ use tokio::{
     sync::mpsc,
     task::JoinHandle,
 };
-use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, pki_types::ServerName},
+};
 use turn_client_proto::stun::types::TransportType;
 
 use crate::{
-    hub::Inner,
-    network::{ByteStream, Datagram, Transmit, UdpSocket},
+    network::{ByteStream, Datagram, Network, Transmit, UdpSocket},
     server::RelayTransport,
 };
 
@@ -47,21 +49,22 @@ pub(crate) enum Wire {
 
 impl Wire {
     pub(crate) async fn open(
-        inner: &Inner,
+        network: &dyn Network,
+        tls: Option<Arc<ClientConfig>>,
         remote: SocketAddr,
         transport: RelayTransport,
         name: &str,
     ) -> io::Result<Self> {
         if transport == RelayTransport::Udp {
             return Ok(Self::Udp {
-                socket: inner.network.bind_udp(unspecified(remote))?,
+                socket: network.bind_udp(unspecified(remote))?,
                 remote,
                 datagrams: Vec::new(),
             });
         }
-        let mut stream = inner.network.connect_tcp(remote).await?;
+        let mut stream = network.connect_tcp(remote).await?;
         if transport == RelayTransport::Tls {
-            let config = inner.config.tls.clone().ok_or_else(|| {
+            let config = tls.ok_or_else(|| {
                 io::Error::other("no certificate authorities are known to check it with")
             })?;
             let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;

@@ -40,6 +40,6 @@ mod websocket;
 pub use config::{Config, ConfigError, PeerSettings};
 pub use error::{ErrorCode, Fault, OpenError, ReadError, SessionError, WriteError};
 pub use head::{Fields, Request, Response, Target};
-pub use session::{Event, Read, Session};
+pub use session::{Event, Read, RoundTrip, Session};
 pub use types::{LaneId, Role, StreamId};
 pub use websocket::{Close, CloseError, MessageKind};

@@ -2,6 +2,7 @@
 
 mod control;
 mod event;
+mod liveness;
 mod receive;
 mod transmit;
 mod websocket;
@@ -11,7 +12,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use self::control::{Control, Lane, Liveness, SessionControl};
+use self::control::{Control, Lane, SessionControl};
+use self::liveness::Liveness;
 use crate::budget::Budget;
 use crate::frame::{Frame, FrameType, Header};
 use crate::limits::{
@@ -26,6 +28,7 @@ use crate::{
 use p2claw_proto::v1 as proto;
 
 pub use self::event::{Event, Read};
+pub use self::liveness::RoundTrip;
 
 /// Credit in both directions, in body bytes since the session began (RFC 9000 section 4.1, SES-040).
 #[derive(Debug)]
@@ -372,46 +375,6 @@ impl Session {
         self.peer.as_ref()
     }
 
-    /// When [`Self::handle_timeout`] is due.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.closed {
-            Some(_) => None,
-            None => Some(self.liveness.deadline(self.config.keep_alive)),
-        }
-    }
-
-    /// Sends a PING, or ends the session, when that is due (SES-060, SES-062, SES-063).
-    pub fn handle_timeout(&mut self, now: Instant) {
-        if self.poll_timeout().is_none_or(|deadline| now < deadline) {
-            return;
-        }
-        if self.liveness.is_abandoned(now) {
-            let reason = "there was no path to the peer for 30 s";
-            return self.fail(SessionError::own(ErrorCode::IDLE_TIMEOUT, reason));
-        }
-        if now < self.liveness.ping_due(self.config.keep_alive) {
-            return;
-        }
-        match self.liveness.next_ping() {
-            Some(token) => self.control.ping = Some(token),
-            None => self.fail(SessionError::own(
-                ErrorCode::IDLE_TIMEOUT,
-                "nothing was received for too long",
-            )),
-        }
-    }
-
-    /// The transport has lost its path to the peer. Streams survive that for
-    /// [`crate::limits::PATH_GRACE`]; then the session ends with IDLE_TIMEOUT (SES-063).
-    pub fn path_lost(&mut self, now: Instant) {
-        self.liveness.path_lost(now);
-    }
-
-    /// The transport has a path again. A message from the peer says the same.
-    pub fn path_found(&mut self) {
-        self.liveness.path_found();
-    }
-
     /// Body bytes that this end holds now, for tests and metrics: those to send and those to read.
     pub fn buffered(&self) -> (usize, usize) {
         let streams = || self.streams.values();
@@ -424,6 +387,14 @@ impl Session {
     /// Streams that take a place now.
     pub fn open_streams(&self) -> usize {
         self.streams.len()
+    }
+
+    /// Those among them that are WebSockets, or ask to be.
+    pub fn open_websockets(&self) -> usize {
+        let streams = self.streams.values();
+        streams
+            .filter(|stream| stream.subprotocols.is_some())
+            .count()
     }
 
     /// Ends the session with this error; a GOAWAY is the last frame (SES-072).

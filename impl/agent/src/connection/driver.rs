@@ -49,6 +49,8 @@ pub struct Driver {
     /// The lane whose turn it is to send.
     turn: usize,
     timer: Pin<Box<Sleep>>,
+    /// When the timers ran last, for what is counted.
+    now: Instant,
     /// Until when a closed session's last frames may leave.
     closing: Option<Instant>,
     /// The peer was told to close; it ends the driver when it has.
@@ -75,12 +77,14 @@ struct Lane {
 
 impl Driver {
     pub(super) fn new(shared: Arc<Shared>, role: Role, peer: Box<dyn Peer>) -> Self {
+        let now = Instant::now();
         Self {
             shared,
             peer,
             lanes: (0..LANES_MAX).map(|_| Lane::default()).collect(),
             turn: 0,
-            timer: Box::pin(sleep_until(Instant::now())),
+            timer: Box::pin(sleep_until(now)),
+            now,
             closing: None,
             peer_closing: false,
             listens: role == Role::Agent,
@@ -178,8 +182,9 @@ impl Driver {
         if !lane.open {
             return Sending::Nothing;
         }
+        let now = self.now.into_std();
         let held = lane.held.take();
-        let Some(frame) = held.or_else(|| self.shared.lock().session.poll_transmit(id)) else {
+        let Some(frame) = held.or_else(|| self.shared.lock().give(now, id)) else {
             return Sending::Nothing;
         };
         match self.peer.try_send(id, &frame) {
@@ -204,13 +209,7 @@ impl Driver {
             }
             PeerEvent::Message(lane, message) => {
                 self.listens = false;
-                let mut state = self.shared.lock();
-                // An error queues the frame that says so, and ends the session.
-                if let Err(error) = state.session.handle_message(now.into_std(), lane, message) {
-                    tracing::debug!(%error, "session failed");
-                    state.end(error);
-                }
-                state.dispatch();
+                self.shared.lock().take(now.into_std(), lane, message);
             }
             PeerEvent::Path(state) => {
                 change = Some(state);
@@ -239,6 +238,7 @@ impl Driver {
     /// Runs what is due and sets the timer. `true`: something ran.
     fn run_timers(&mut self, cx: &mut Context<'_>) -> bool {
         let now = Instant::now();
+        self.now = now;
         let mut ran = false;
         let mut next = {
             let mut state = self.shared.lock();

@@ -7,6 +7,7 @@
 mod driver;
 mod messages;
 mod network;
+mod statistics;
 mod streams;
 
 use std::{
@@ -14,19 +15,23 @@ use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
+use bytes::Bytes;
 pub use driver::Driver;
 use futures_util::task::AtomicWaker;
 pub(crate) use messages::{Ending, StreamWatch};
 pub use messages::{Message, MessageReceiver, MessageSender};
 pub use network::PathView;
 use p2claw_session::{
-    Config, ErrorCode, Event, OpenError, PeerSettings, Request, Response, Role, Session,
+    Config, ErrorCode, Event, LaneId, OpenError, PeerSettings, Request, Response, Role, Session,
     SessionError, StreamId,
 };
+use statistics::Meter;
+pub use statistics::{Stage, Statistics, Traffic};
 pub use streams::{Exchange, Incoming, RecvBody, SendBody, StreamError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::transport::Peer;
 
@@ -44,6 +49,9 @@ pub fn connect(role: Role, config: Config, peer: Box<dyn Peer>) -> (Connection, 
             gathered: network::Gathered::default(),
             finishing: None,
             ended: None,
+            received: Meter::new(now),
+            sent: Meter::new(now),
+            answered: Arc::new(Notify::new()),
         }),
         driver: AtomicWaker::new(),
         path: watch::Sender::new(PathView::default()),
@@ -141,6 +149,10 @@ pub(crate) struct State {
     /// The reason to close for, once the session is drained.
     finishing: Option<String>,
     ended: Option<SessionError>,
+    received: Meter,
+    sent: Meter,
+    /// Tells those who measure that the PONG came, or that none will.
+    answered: Arc<Notify>,
 }
 
 /// What the session has told of a stream and its halves have not asked for yet. The session
@@ -233,6 +245,29 @@ impl State {
             wake(slot.watcher.take());
         }
         wake(self.accepting.take());
+        self.answered.notify_waiters();
+    }
+
+    /// Takes a message of the other end, and counts it.
+    fn take(&mut self, now: Instant, lane: LaneId, message: Bytes) {
+        self.received.add(now, message.len());
+        let measuring = self.session.is_measuring();
+        // An error queues the frame that says so, and ends the session.
+        if let Err(error) = self.session.handle_message(now, lane, message) {
+            tracing::debug!(%error, "session failed");
+            self.end(error);
+        }
+        if measuring && !self.session.is_measuring() {
+            self.answered.notify_waiters();
+        }
+        self.dispatch();
+    }
+
+    /// The next frame for a lane, counted.
+    fn give(&mut self, now: Instant, lane: LaneId) -> Option<Bytes> {
+        let frame = self.session.poll_transmit(lane)?;
+        self.sent.add(now, frame.len());
+        Some(frame)
     }
 }
 

@@ -110,6 +110,7 @@ fn agent(
         routes: Arc::new(Routes::load(None).unwrap()),
         transport: Arc::new(transport.clone()),
         session: Config::default(),
+        sessions: Arc::default(),
     };
     let link = Link {
         host: Arc::new(host),

@@ -6,6 +6,7 @@
 )]
 
 mod forwarding;
+mod sessions;
 mod websocket;
 
 use std::{
@@ -39,6 +40,7 @@ struct Scene {
     upstream: TcpListener,
     visitor: Connection,
     routes: Arc<Routes>,
+    sessions: Arc<Sessions>,
     shutdown: CancellationToken,
     visit: JoinHandle<()>,
 }
@@ -88,11 +90,13 @@ async fn scene() -> Scene {
     let alias = Alias::candidate(&key.peer_id(), 0);
     let network = MemoryTransport::new();
     let transport = Arc::new(network.clone());
+    let sessions = Arc::<Sessions>::default();
     let host = Arc::new(Host {
         key,
         routes: Arc::clone(&routes),
         transport,
         session: Config::default(),
+        sessions: Arc::clone(&sessions),
     });
     let mut offered = network.offer().await.unwrap();
     let offer = offer_of(offered.offer.clone(), &app, &alias);
@@ -108,6 +112,7 @@ async fn scene() -> Scene {
         upstream,
         visitor,
         routes,
+        sessions,
         shutdown,
         visit,
     }
@@ -515,6 +520,7 @@ async fn stuck_visit(given_up: bool, stop_after: Option<Duration>) -> (Duration,
         routes,
         transport: Arc::new(network.clone()),
         session: Config::default(),
+        sessions: Arc::default(),
     });
     let offered = network.offer().await.unwrap();
     let offer = offer_of(offered.offer.clone(), &app, &alias);

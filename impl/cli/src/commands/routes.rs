@@ -106,12 +106,12 @@ pub(crate) async fn list(arguments: LocalArguments) -> Result<(), CommandError> 
     Ok(())
 }
 
-fn client(arguments: &LocalArguments) -> Result<ApiClient, CommandError> {
+pub(crate) fn client(arguments: &LocalArguments) -> Result<ApiClient, CommandError> {
     Ok(ApiClient::new(&arguments.state.existing()?)?)
 }
 
 /// No agent runs, but perhaps a demo does.
-fn hint(error: ApiError, arguments: &LocalArguments) -> CommandError {
+pub(crate) fn hint(error: ApiError, arguments: &LocalArguments) -> CommandError {
     match error {
         ApiError::NotRunning(_) => format!("{error}{}", arguments.state.demo_hint()).into(),
         other @ (ApiError::AlreadyRunning(_)

@@ -124,7 +124,12 @@ fn services_that_cannot_start_say_so_instead_of_ready() {
 fn looking_for_an_agent_makes_no_folder() {
     let home = home();
     let state = home.path().join("typo");
-    for command in [&["routes"][..], &["expose", "a", "80"], &["unexpose", "a"]] {
+    for command in [
+        &["routes"][..],
+        &["sessions"],
+        &["expose", "a", "80"],
+        &["unexpose", "a"],
+    ] {
         let arguments = [command, &["--state-dir", state.to_str().unwrap()]].concat();
         let output = p2claw(home.path(), &arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
@@ -227,4 +232,100 @@ fn an_app_without_coord_is_exposed_but_not_reachable() {
     assert!(exposed.stdout.is_empty());
     assert!(text(&exposed.stderr).contains("not reachable yet"));
     assert_eq!(agent.interrupt(), Some(0));
+}
+
+/// The demo's agent, for commands that look at one.
+fn start_demo(home: &Path, state: &str) -> (Service, serde_json::Value) {
+    let mut command = p2claw(
+        home,
+        &["demo", "--json", "--port", "0", "--state-dir", state],
+    );
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut demo = Service::start(command);
+    let mut line = String::new();
+    let mut reader = BufReader::new(demo.0.stdout.take().unwrap());
+    reader.read_line(&mut line).unwrap();
+    (demo, serde_json::from_str(&line).unwrap())
+}
+
+#[test]
+fn sessions_are_none_before_the_first_visitor() {
+    let home = home();
+    let state = home.path().join("state");
+    let state = state.to_str().unwrap();
+    let (_demo, _) = start_demo(home.path(), state);
+    let arguments = ["sessions", "--json", "--state-dir", state];
+    let output = p2claw(home.path(), &arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), "[]\n");
+    let output = p2claw(home.path(), &["sessions", "--state-dir", state]).output();
+    assert!(text(&output.unwrap().stdout).contains("nobody visits"));
+
+    // Watched, it goes on until it is told to end; in a pipe a line at a time.
+    let mut command = p2claw(home.path(), &["sessions", "--watch", "--state-dir", state]);
+    command.stdout(Stdio::piped());
+    let mut watch = Service::start(command);
+    let mut lines = BufReader::new(watch.0.stdout.take().unwrap()).lines();
+    for _ in 0..2 {
+        let line = lines.next().unwrap().unwrap();
+        assert_eq!(line, "no sessions: nobody visits now");
+    }
+    assert_eq!(watch.interrupt(), Some(0));
+}
+
+/// A user who has nothing yet: what is wrong stands in the report, and nothing is made.
+#[test]
+fn a_doctor_without_coord_says_what_is_missing() {
+    let home = home();
+    // Port 1 refuses at once.
+    let arguments = ["doctor", "--coord", "http://127.0.0.1:1"];
+    let output = p2claw(home.path(), &arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let report = text(&output.stdout);
+    assert!(report.contains("failed   connection"), "{report}");
+    assert!(report.contains("p2claw run"), "{report}");
+    assert!(text(&output.stderr).contains("1 thing would prevent visits"));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+/// All of the demo is in order, but for an app that does not listen.
+#[test]
+fn a_doctor_looks_at_the_demo() {
+    let home = home();
+    let state = home.path().join("state");
+    let state = state.to_str().unwrap();
+    let (_demo, ready) = start_demo(home.path(), state);
+    let arguments = ["doctor", "--json", "--state-dir", state];
+    let examine = |code| {
+        let output = p2claw(home.path(), &arguments).output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{report:#}");
+        report
+    };
+    let report = examine(0);
+    assert_eq!(report["failed"], 0, "{report:#}");
+    let checks = report["checks"].as_array().unwrap();
+    let names: Vec<_> = checks.iter().map(|check| &check["name"]).collect();
+    let relay = checks
+        .iter()
+        .find(|check| check["group"] == "servers")
+        .unwrap();
+    assert_eq!(relay["verdict"], "ok", "{relay:#}");
+    for name in [
+        "state", "agent", "link", "clock", "edge", "udp", "visitors", "hello",
+    ] {
+        assert!(names.iter().any(|one| *one == name), "{name}: {report:#}");
+    }
+    assert!(
+        report
+            .to_string()
+            .contains(ready["alias"].as_str().unwrap())
+    );
+
+    let silent = ["expose", "mine", "1", "--state-dir", state];
+    assert!(p2claw(home.path(), &silent).status().unwrap().success());
+    let report = examine(1);
+    let checks = report["checks"].as_array().unwrap();
+    let mine = checks.iter().find(|check| check["name"] == "mine").unwrap();
+    assert_eq!(mine["verdict"], "failed", "{mine:#}");
 }

@@ -1,7 +1,6 @@
-//! What goes out before bodies (SES-080), and the timer that watches the peer.
+//! What goes out before bodies (SES-080).
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use p2claw_proto::v1 as proto;
@@ -9,7 +8,7 @@ use p2claw_proto::v1 as proto;
 use super::{Session, reason_cut};
 use crate::config::Grease;
 use crate::frame::{Frame, FrameType, Header, grease};
-use crate::limits::{PATH_GRACE, PINGS_MAX, PONGS_MAX, REASON_MAX};
+use crate::limits::{PONGS_MAX, REASON_MAX};
 use crate::{ErrorCode, StreamId};
 
 /// A frame of a stream that waits before the bodies of its lane, in order with its like.
@@ -168,69 +167,6 @@ impl SessionControl {
             return Some(Frame::Pong { token }.encode());
         }
         self.ping.take().map(|token| Frame::Ping { token }.encode())
-    }
-}
-
-/// When the peer was last heard (SES-060 to SES-062).
-#[derive(Debug)]
-pub(super) struct Liveness {
-    heard: Instant,
-    /// PINGs since then.
-    pings: u8,
-    token: u64,
-    /// Since when there is no path.
-    lost: Option<Instant>,
-}
-
-impl Liveness {
-    pub(super) const fn new(now: Instant) -> Self {
-        Self {
-            heard: now,
-            pings: 0,
-            token: 0,
-            lost: None,
-        }
-    }
-
-    pub(super) fn path_lost(&mut self, now: Instant) {
-        self.lost.get_or_insert(now);
-    }
-
-    pub(super) fn path_found(&mut self) {
-        self.lost = None;
-    }
-
-    /// Whether there was no path for so long that nobody waits for it any more (SES-063).
-    pub(super) fn is_abandoned(&self, now: Instant) -> bool {
-        self.lost.is_some_and(|lost| now >= lost + PATH_GRACE)
-    }
-
-    pub(super) fn heard(&mut self, now: Instant) {
-        self.heard = self.heard.max(now);
-        self.pings = 0;
-        self.lost = None;
-    }
-
-    pub(super) fn deadline(&self, keep_alive: Duration) -> Instant {
-        let silence = self.ping_due(keep_alive);
-        match self.lost {
-            Some(lost) => silence.min(lost + PATH_GRACE),
-            None => silence,
-        }
-    }
-
-    pub(super) fn ping_due(&self, keep_alive: Duration) -> Instant {
-        self.heard + keep_alive * (u32::from(self.pings) + 1)
-    }
-
-    /// The next PING's token, `None` when the peer is dead.
-    pub(super) fn next_ping(&mut self) -> Option<u64> {
-        if self.pings == PINGS_MAX {
-            return None;
-        }
-        self.pings += 1;
-        self.token += 1;
-        Some(self.token)
     }
 }
 

@@ -140,7 +140,10 @@ impl Session {
                 }
             }
             // Any message at all shows that the peer lives.
-            Frame::Pong { .. } => self.spend(COST_FRAME, "PONG"),
+            Frame::Pong { token } => {
+                self.liveness.answered(token);
+                self.spend(COST_FRAME, "PONG")
+            }
             Frame::GoAway {
                 code,
                 last_stream,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use p2claw_session::frame::Frame;
-use p2claw_session::{ErrorCode, Event, Fault, Role};
+use p2claw_session::{Config, ErrorCode, Event, Fault, Role};
 
 use crate::peer::{Peer, request};
 
@@ -66,6 +66,70 @@ fn pings_are_answered_at_once() {
         visitor.take(0, &Frame::Ping { token }).unwrap();
         assert_eq!(visitor.sent(0), [Frame::Pong { token }]);
     }
+}
+
+/// Who measures often sends one PING a round trip and no more, and moves nothing of SES-060.
+#[test]
+fn a_round_trip_is_measured_with_one_ping_at_a_time() {
+    const MILLI: Duration = Duration::from_millis(1);
+    let mut agent = Peer::connected(Role::Agent);
+    assert_eq!(agent.session.round_trip(), None);
+    let mut trips = Vec::new();
+    for millis in [40, 15, 30] {
+        agent.session.measure(agent.now);
+        assert!(agent.session.is_measuring());
+        let sent = agent.sent(0);
+        let [Frame::Ping { token }] = sent.as_slice() else {
+            panic!("{sent:?}");
+        };
+        agent.advance(millis * MILLI);
+        agent.session.measure(agent.now);
+        assert!(agent.sent(0).is_empty());
+        // One that nobody asked for measures nothing.
+        agent.take(0, &Frame::Pong { token: token + 9 }).unwrap();
+        assert!(agent.session.is_measuring());
+        agent.take(0, &Frame::Pong { token: *token }).unwrap();
+        assert!(!agent.session.is_measuring());
+        trips.extend(agent.session.round_trip());
+    }
+    let expected = [(40, 40), (15, 15), (30, 15)];
+    let found = trips.iter().map(|trip| (trip.latest, trip.least));
+    assert!(found.eq(expected.map(|(latest, least)| (latest * MILLI, least * MILLI))));
+    // The next silence is as long as ever.
+    agent.session.measure(agent.now);
+    assert_eq!(agent.sent(0).len(), 1);
+    agent.advance(14 * SECOND);
+    assert!(agent.sent(0).is_empty());
+    agent.advance(SECOND);
+    assert_eq!(agent.sent(0).len(), 1);
+}
+
+/// SES-005: nothing comes before HELLO, and nothing after the end.
+#[test]
+fn there_is_nothing_to_measure_outside_a_session() {
+    let mut agent = Peer::fresh(Role::Agent, Config::default());
+    agent.session.measure(agent.now);
+    assert!(!agent.session.is_measuring());
+    agent.session.close(ErrorCode::NO_ERROR, "");
+    agent.session.measure(agent.now);
+    assert!(!agent.session.is_measuring());
+}
+
+/// A PING that a full transport holds back is not replaced by the next one: its PONG is the one
+/// that counts.
+#[test]
+fn a_ping_that_waits_for_the_transport_is_the_one_that_measures() {
+    let mut agent = Peer::connected(Role::Agent);
+    agent.session.measure(agent.now);
+    // Not sent for 50 s: three PINGs of SES-060 come due meanwhile.
+    agent.advance(50 * SECOND);
+    let sent = agent.sent(0);
+    let [Frame::Ping { token }] = sent.as_slice() else {
+        panic!("{sent:?}");
+    };
+    agent.take(0, &Frame::Pong { token: *token }).unwrap();
+    let measured = agent.session.round_trip().map(|trip| trip.latest);
+    assert_eq!(measured, Some(50 * SECOND));
 }
 
 /// SES-063

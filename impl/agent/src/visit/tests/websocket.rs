@@ -56,7 +56,7 @@ impl Scene {
     }
 
     /// An open WebSocket: the visitor's two halves and the upstream's end.
-    async fn open(&self) -> (MessageSender, MessageReceiver, Upstream) {
+    pub(super) async fn open(&self) -> (MessageSender, MessageReceiver, Upstream) {
         let exchange = self.connect("/socket", &[]);
         let (upstream, _) = self.upgrade(None).await;
         let (send, receive) = accepted(exchange).await;

@@ -143,6 +143,7 @@ impl Agent {
             routes,
             transport: Arc::new(network.clone()),
             session: Config::default(),
+            sessions: Arc::default(),
         });
         let welcome = Arc::new(Welcome {
             alias: alias.clone(),

@@ -1,0 +1,307 @@
+//! One allocation on a TURN server, made to see whether it can be had and given back at once.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use stun_types::{
+    attribute::ErrorCode,
+    message::{Message, MessageHeader},
+};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::rustls::{self, ClientConfig};
+use turn_client_proto::{
+    api::{Transmit, TurnConfig, TurnEvent, TurnPollRet},
+    client::TurnClient,
+    prelude::TurnClientApi as _,
+    stun::{Instant as TurnInstant, auth::Feature, types::TransportType},
+    tcp::TurnClientTcp,
+    types::{AddressFamily, TurnCredentials},
+    udp::TurnClientUdp,
+};
+
+use crate::{
+    network::Network,
+    server::{RelayTransport, Server},
+    wire::Wire,
+};
+
+/// From the name to the allocation: with TLS it is six round trips.
+const DEADLINE: Duration = Duration::from_secs(4);
+
+/// How long the server may take to say that it has the allocation back.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Longest message of a stream that is looked at, in bytes; answers to requests are far shorter.
+const MAX_MESSAGE: usize = 4 * 1024;
+
+/// An allocation that was had for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allocation {
+    /// The server.
+    pub server: SocketAddr,
+    /// The address that it relayed for.
+    pub relayed: SocketAddr,
+    /// To the server and back.
+    pub round_trip: Duration,
+}
+
+/// Why there was no allocation. Fits after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum AllocationError {
+    /// It is a STUN server.
+    #[error("allocate: it is no TURN server")]
+    NoTurn,
+    /// Its name has no address.
+    #[error("find the relay's address: {0}")]
+    Name(io::Error),
+    /// No TCP connection, or no UDP socket.
+    #[error("connect to the relay: {0}")]
+    Connect(io::Error),
+    /// It speaks no TLS, or has a certificate that does not hold.
+    #[error("trust the relay: {0}")]
+    Tls(io::Error),
+    /// Nothing came back.
+    #[error("get an answer of the relay: nothing came back within {} s", DEADLINE.as_secs())]
+    Silent,
+    /// It answers, and does not take the name and password (RFC 8489 section 9.2.4).
+    #[error("log in at the relay: it refuses the credential")]
+    Refused,
+    /// It answers with another error (RFC 8656 section 19).
+    #[error("allocate: the relay answers {code} {reason}")]
+    Failed {
+        /// The error's code; 0 where the protocol was not kept.
+        code: u16,
+        /// Its reason, in the server's words.
+        reason: String,
+    },
+}
+
+/// Makes an allocation and gives it back, within 5 s in all. `tls` says how `turns:` servers are
+/// checked.
+///
+/// # Errors
+/// Whatever stands between this machine and a relayed address.
+pub async fn try_out(
+    network: &dyn Network,
+    server: &Server,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<Allocation, AllocationError> {
+    let Server::Turn {
+        host,
+        port,
+        transport,
+        username,
+        credential,
+    } = server
+    else {
+        return Err(AllocationError::NoTurn);
+    };
+    let deadline = Instant::now() + DEADLINE;
+    let addresses = timeout_at(deadline, network.resolve(host, *port)).await;
+    let addresses = addresses
+        .map_err(|_| AllocationError::Name(io::ErrorKind::TimedOut.into()))?
+        .map_err(AllocationError::Name)?;
+    // As the agent chooses: IPv4 is what most peers have.
+    let address = addresses.iter().min_by_key(|address| address.is_ipv6());
+    let address = *address.ok_or_else(|| {
+        AllocationError::Name(io::Error::new(io::ErrorKind::NotFound, "the name has none"))
+    })?;
+    let opened = timeout_at(
+        deadline,
+        Wire::open(network, tls, address, *transport, host),
+    );
+    let wire = opened.await.map_err(|_| AllocationError::Silent)?;
+    let wire = wire.map_err(not_opened)?;
+    let mut config = TurnConfig::new(TurnCredentials::new(username, credential));
+    // The server reads from the name until when the credential holds (`SIG-022`).
+    config.set_anonymous_username(Feature::Disabled);
+    if address.is_ipv6() {
+        config.set_address_family(AddressFamily::IPV6);
+    }
+    config.set_request_retransmits(
+        Duration::from_millis(250),
+        Duration::from_secs(1),
+        6,
+        DEADLINE,
+    );
+    let client: TurnClient = match transport {
+        RelayTransport::Udp => TurnClientUdp::allocate(wire.local(), address, config).into(),
+        RelayTransport::Tcp | RelayTransport::Tls => {
+            TurnClientTcp::allocate(wire.local(), address, config).into()
+        }
+    };
+    Trial::new(wire, client).run(address, deadline).await
+}
+
+fn not_opened(error: io::Error) -> AllocationError {
+    let cause = error.get_ref();
+    if cause.is_some_and(|cause| cause.is::<rustls::Error>()) {
+        AllocationError::Tls(error)
+    } else if error.kind() == io::ErrorKind::TimedOut {
+        AllocationError::Silent
+    } else {
+        AllocationError::Connect(error)
+    }
+}
+
+struct Trial {
+    wire: Wire,
+    client: TurnClient,
+    epoch: Instant,
+    /// When the first request left, and how long its answer took.
+    round_trip: Option<Duration>,
+    /// Bytes of a stream that are no whole message yet.
+    partial: BytesMut,
+    /// The server has asked for a credential; the second time it has refused one.
+    challenged: bool,
+}
+
+impl Trial {
+    fn new(wire: Wire, client: TurnClient) -> Self {
+        Self {
+            wire,
+            client,
+            epoch: Instant::now(),
+            round_trip: None,
+            partial: BytesMut::new(),
+            challenged: false,
+        }
+    }
+
+    async fn run(
+        mut self,
+        server: SocketAddr,
+        deadline: Instant,
+    ) -> Result<Allocation, AllocationError> {
+        let relayed = timeout_at(deadline, self.allocate()).await;
+        let relayed = relayed.map_err(|_| match self.round_trip {
+            // It has answered once: what it does not answer is the credential.
+            Some(_) => AllocationError::Refused,
+            None => AllocationError::Silent,
+        })??;
+        let round_trip = self.round_trip.unwrap_or_default();
+        if self.client.delete(self.now()).is_ok() {
+            let _ = timeout(FAREWELL, self.until_closed()).await;
+        }
+        self.wire.finish().await;
+        Ok(Allocation {
+            server,
+            relayed,
+            round_trip,
+        })
+    }
+
+    async fn allocate(&mut self) -> Result<SocketAddr, AllocationError> {
+        loop {
+            while let Some(event) = self.client.poll_event() {
+                match event {
+                    TurnEvent::AllocationCreated(_, address) => return Ok(address),
+                    TurnEvent::AllocationCreateFailed(_) => return Err(broken()),
+                    TurnEvent::PermissionCreated(..)
+                    | TurnEvent::PermissionCreateFailed(..)
+                    | TurnEvent::ChannelCreated(..)
+                    | TurnEvent::ChannelCreateFailed(..)
+                    | TurnEvent::TcpConnected(_)
+                    | TurnEvent::TcpConnectFailed(_) => {}
+                }
+            }
+            if !self.step().await? {
+                return Err(broken());
+            }
+        }
+    }
+
+    /// Until the server has the allocation back.
+    async fn until_closed(&mut self) {
+        while matches!(self.step().await, Ok(true)) {
+            while self.client.poll_event().is_some() {}
+        }
+    }
+
+    /// Sends what is due, then waits for an answer or a timer. `false`: the client is done.
+    async fn step(&mut self) -> Result<bool, AllocationError> {
+        while let Some(transmit) = self.client.poll_transmit(self.now()) {
+            self.wire.send(&transmit.data, true);
+        }
+        let wait = match self.client.poll(self.now()) {
+            TurnPollRet::WaitUntil(at) => {
+                let nanos = at.duration_since(TurnInstant::ZERO).as_nanos();
+                self.epoch + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 2))
+            }
+            TurnPollRet::Closed => return Ok(false),
+            // For TCP allocations, of which there are none.
+            TurnPollRet::AllocateTcpSocket { .. } | TurnPollRet::TcpClose { .. } => {
+                return Ok(true);
+            }
+        };
+        let mut received = Vec::new();
+        match timeout_at(wait, self.wire.receive(&mut received)).await {
+            Err(_) => return Ok(true),
+            Ok(Err(error)) => return Err(AllocationError::Connect(error)),
+            Ok(Ok(())) => {}
+        }
+        self.round_trip.get_or_insert(self.epoch.elapsed());
+        for bytes in received {
+            self.look(&bytes)?;
+            let (remote, local) = (self.wire.remote(), self.wire.local());
+            let transmit = Transmit::new(bytes, self.wire.transport(), remote, local);
+            self.client.recv(transmit, self.now());
+        }
+        Ok(true)
+    }
+
+    /// Looks for errors, of which the client does not tell.
+    fn look(&mut self, bytes: &[u8]) -> Result<(), AllocationError> {
+        if self.wire.transport() == TransportType::Udp {
+            // A datagram is a whole message or none.
+            self.partial.clear();
+        }
+        self.partial.extend_from_slice(bytes);
+        while let Ok(header) = MessageHeader::from_bytes(&self.partial) {
+            let length = MessageHeader::LENGTH + usize::from(header.data_length());
+            if self.partial.len() < length {
+                break;
+            }
+            let message = self.partial.split_to(length);
+            self.judge(&message)?;
+        }
+        if self.partial.len() > MAX_MESSAGE {
+            return Err(broken());
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, message: &[u8]) -> Result<(), AllocationError> {
+        let Ok(message) = Message::from_bytes(message) else {
+            return Ok(());
+        };
+        let Ok(error) = message.attribute::<ErrorCode>() else {
+            return Ok(());
+        };
+        match error.code() {
+            // The next request has the new nonce.
+            ErrorCode::STALE_NONCE => Ok(()),
+            // RFC 8489 section 9.2.4: the first one asks for a credential.
+            ErrorCode::UNAUTHORIZED if !std::mem::replace(&mut self.challenged, true) => Ok(()),
+            ErrorCode::UNAUTHORIZED | ErrorCode::WRONG_CREDENTIALS => Err(AllocationError::Refused),
+            // What pion and webrtc-rs answer to a credential that they do not know.
+            ErrorCode::BAD_REQUEST if self.challenged => Err(AllocationError::Refused),
+            code => Err(AllocationError::Failed {
+                code,
+                reason: error.reason().replace(char::is_control, " "),
+            }),
+        }
+    }
+
+    fn now(&self) -> TurnInstant {
+        let nanos = self.epoch.elapsed().as_nanos();
+        TurnInstant::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+}
+
+fn broken() -> AllocationError {
+    AllocationError::Failed {
+        code: 0,
+        reason: "what is no TURN".to_owned(),
+    }
+}

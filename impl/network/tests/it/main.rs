@@ -1,0 +1,11 @@
+//! The network from outside.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+mod behaviour;
+mod lifetime;
+mod nat;
+mod stun_server;
