@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use bytes::BytesMut;
 use stun_types::{
     attribute::ErrorCode,
-    message::{Message, MessageHeader},
+    message::{Message, MessageHeader, TransactionId},
 };
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::rustls::{self, ClientConfig};
@@ -152,8 +152,9 @@ struct Trial {
     round_trip: Option<Duration>,
     /// Bytes of a stream that are no whole message yet.
     partial: BytesMut,
-    /// The server has asked for a credential; the second time it has refused one.
-    challenged: bool,
+    /// The request upon which the server has asked for a credential; what it says to another one
+    /// is about that credential.
+    challenged: Option<TransactionId>,
 }
 
 impl Trial {
@@ -164,7 +165,7 @@ impl Trial {
             epoch: Instant::now(),
             round_trip: None,
             partial: BytesMut::new(),
-            challenged: false,
+            challenged: None,
         }
     }
 
@@ -278,14 +279,22 @@ impl Trial {
         let Ok(error) = message.attribute::<ErrorCode>() else {
             return Ok(());
         };
+        let request = message.transaction_id();
+        let shown = self
+            .challenged
+            .is_some_and(|challenged| challenged != request);
         match error.code() {
             // The next request has the new nonce.
             ErrorCode::STALE_NONCE => Ok(()),
-            // RFC 8489 section 9.2.4: the first one asks for a credential.
-            ErrorCode::UNAUTHORIZED if !std::mem::replace(&mut self.challenged, true) => Ok(()),
+            // RFC 8489 section 9.2.4: the first one asks for a credential. A request that was sent
+            // again has two answers.
+            ErrorCode::UNAUTHORIZED if !shown => {
+                self.challenged = Some(request);
+                Ok(())
+            }
             ErrorCode::UNAUTHORIZED | ErrorCode::WRONG_CREDENTIALS => Err(AllocationError::Refused),
             // What pion and webrtc-rs answer to a credential that they do not know.
-            ErrorCode::BAD_REQUEST if self.challenged => Err(AllocationError::Refused),
+            ErrorCode::BAD_REQUEST if shown => Err(AllocationError::Refused),
             code => Err(AllocationError::Failed {
                 code,
                 reason: error.reason().replace(char::is_control, " "),

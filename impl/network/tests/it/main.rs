@@ -5,6 +5,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod allocation;
 mod behaviour;
 mod lifetime;
 mod nat;
