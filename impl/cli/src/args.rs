@@ -10,7 +10,7 @@ use p2claw_agent::{StateDir, Upstream};
 use p2claw_identity::AppName;
 use p2claw_signaling::address::PublicAddress;
 
-use crate::{exit::CommandError, values};
+use crate::{exit::CommandError, stack::Rtc, values};
 
 /// Where `p2claw coord` listens and agents look for it, unless told otherwise.
 pub(crate) const DEFAULT_COORD: &str = "http://127.0.0.1:8788";
@@ -98,7 +98,17 @@ pub(crate) struct DemoArguments {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
+    pub(crate) rtc: RtcArguments,
+    #[command(flatten)]
     pub(crate) state: StateArguments,
+}
+
+/// Which WebRTC stack carries sessions.
+#[derive(Debug, Args)]
+pub(crate) struct RtcArguments {
+    /// WebRTC stack; visitors see no difference
+    #[arg(long, env = "P2CLAW_RTC", value_enum, default_value_t)]
+    pub(crate) rtc: Rtc,
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +120,8 @@ pub(crate) struct RunArguments {
     /// visitors on other networks
     #[arg(long, default_value = "0", value_parser = values::port)]
     pub(crate) udp_port: u16,
+    #[command(flatten)]
+    pub(crate) rtc: RtcArguments,
     /// Print one line of JSON when ready; logs go to standard error
     #[arg(long)]
     pub(crate) json: bool,
