@@ -1,0 +1,280 @@
+//! What rtc's ICE agent leaves open: when the next round of checks is due, a nomination that
+//! comes too soon, and one that comes later.
+//!
+//! rtc checks all pairs at once, at a fixed interval; here rounds follow each other ever more
+//! slowly, and an answer calls for one at once. As the controlled agent it ignores a nomination
+//! of a pair that its own check has not been through yet, and every nomination after the first
+//! (RFC 8445 section 7.3.1.5 has it use the pair in both cases). The first kind is held until
+//! the check is through; the second is followed by sending what goes to rtc's pair to the
+//! nominated one instead.
+
+use std::{net::SocketAddr, time::Duration};
+
+use p2claw_network::Datagram;
+use rtc::stun::{
+    attributes::ATTR_USE_CANDIDATE,
+    message::{
+        CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_BINDING, Message, MessageClass, TransactionId,
+    },
+};
+use tokio::time::Instant;
+
+/// Between two rounds at least; rtc's own interval.
+pub(crate) const ROUND_MIN: Duration = Duration::from_millis(5);
+
+/// From the first round to the second one. A lost packet costs this much before the first byte,
+/// and NATs that are to be passed need a second packet.
+const ROUND_FIRST: Duration = Duration::from_millis(50);
+
+/// Between two rounds at most (RFC 8445 section 14.3 asks for 500 ms at least; there are few
+/// pairs).
+const ROUND_MAX: Duration = Duration::from_millis(500);
+
+/// Rounds until [`ROUND_MAX`] is reached.
+const ROUNDS: u32 = 8;
+
+/// Addresses of the other end that are checked, its own candidates among them: whoever knows the
+/// password could have this end check any number of them otherwise.
+const SOURCES_MAX: usize = 64;
+
+/// Pairs whose first answer is noted.
+const ANSWERED_MAX: usize = 64;
+
+/// Silence after which a pair that the other end has nominated later is no better than rtc's:
+/// its checks for consent come every 6 s at the latest (RFC 7675 section 5.1).
+const SILENCE: Duration = Duration::from_secs(7);
+
+/// First byte of a STUN message is 0..=3 (RFC 7983).
+const STUN_FIRST_BYTE_MAX: u8 = 3;
+
+/// Two addresses that packets go between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+}
+
+impl Pair {
+    fn of(datagram: &Datagram) -> Self {
+        Self {
+            local: datagram.destination,
+            remote: datagram.source,
+        }
+    }
+}
+
+/// Whether a datagram is no DTLS, and so no sign of a working path.
+pub(crate) fn is_stun(datagram: &[u8]) -> bool {
+    datagram
+        .first()
+        .is_some_and(|first| *first <= STUN_FIRST_BYTE_MAX)
+}
+
+/// What matters here of a connectivity check.
+struct Check {
+    class: MessageClass,
+    transaction: TransactionId,
+    nominates: bool,
+}
+
+impl Check {
+    fn read(datagram: &[u8]) -> Option<Self> {
+        let mut message = Message::new();
+        message.unmarshal_binary(datagram).ok()?;
+        (message.typ.method == METHOD_BINDING).then(|| Self {
+            class: message.typ.class,
+            transaction: message.transaction_id,
+            nominates: message.contains(ATTR_USE_CANDIDATE),
+        })
+    }
+}
+
+/// What has to be done with a datagram of the other end's.
+pub(crate) enum Arrival {
+    /// rtc gets it.
+    Pass,
+    /// rtc gets it, and then the nomination that it left aside before.
+    PassWith(Datagram),
+    /// From one address too many.
+    Drop,
+}
+
+/// The checks of one peer, from one (re)start to the next.
+#[derive(Debug)]
+pub(crate) struct Checks {
+    /// This end nominates.
+    controlling: bool,
+    state: State,
+    rounds: u32,
+    /// No round is due before.
+    not_before: Instant,
+    sources: Vec<SocketAddr>,
+    answered: Vec<Pair>,
+    /// The last nomination that rtc has not answered.
+    nomination: Option<(TransactionId, Datagram)>,
+    /// What the other end has nominated last.
+    route: Option<Pair>,
+    /// When the other end's check of that pair came last.
+    heard: Instant,
+    /// What rtc sends to.
+    own: Option<Pair>,
+}
+
+/// rtc's view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No pair yet.
+    Searching,
+    Connected,
+    /// Its pair is silent.
+    Lost,
+}
+
+impl Checks {
+    pub(crate) fn new(controlling: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            controlling,
+            state: State::Searching,
+            rounds: 0,
+            not_before: now,
+            sources: Vec::new(),
+            answered: Vec::new(),
+            nomination: None,
+            route: None,
+            heard: now,
+            own: None,
+        }
+    }
+
+    /// All that was found out is void (RFC 8445 section 9).
+    pub(crate) fn restart(&mut self) {
+        *self = Self::new(self.controlling);
+    }
+
+    /// A candidate of the other end. `false`: it has too many.
+    pub(crate) fn admit(&mut self, source: SocketAddr) -> bool {
+        if self.sources.contains(&source) {
+            return true;
+        }
+        let room = self.sources.len() < SOURCES_MAX;
+        if room {
+            self.sources.push(source);
+        }
+        room
+    }
+
+    /// There is something new to check.
+    pub(crate) fn hurry(&mut self) {
+        self.rounds = 0;
+        self.not_before = Instant::now();
+    }
+
+    /// Looks at a datagram before rtc gets it.
+    pub(crate) fn arrives(&mut self, datagram: &Datagram) -> Arrival {
+        let Some(check) = Check::read(&datagram.contents) else {
+            return Arrival::Pass;
+        };
+        let pair = Pair::of(datagram);
+        if check.class == CLASS_REQUEST {
+            if self.sources.len() >= SOURCES_MAX && !self.sources.contains(&pair.remote) {
+                return Arrival::Drop;
+            }
+            if check.nominates && !self.controlling {
+                self.nomination = Some((check.transaction, datagram.clone()));
+            }
+        } else if check.class == CLASS_SUCCESS_RESPONSE && self.state == State::Searching {
+            if self.controlling {
+                self.first_answer(pair);
+            } else if let Some((_, nomination)) = &self.nomination
+                && Pair::of(nomination) == pair
+            {
+                return Arrival::PassWith(nomination.clone());
+            }
+        }
+        Arrival::Pass
+    }
+
+    /// rtc nominates in a round, so an answer calls for one; one for each pair, or two ends that
+    /// check all pairs whenever an answer comes would never rest.
+    fn first_answer(&mut self, pair: Pair) {
+        if self.answered.len() < ANSWERED_MAX && !self.answered.contains(&pair) {
+            self.answered.push(pair);
+            self.hurry();
+        }
+    }
+
+    /// Where a datagram of rtc's goes.
+    pub(crate) fn leaves(&mut self, pair: Pair, datagram: &[u8]) -> Pair {
+        if !is_stun(datagram) {
+            self.own = Some(pair);
+            return self.route.unwrap_or(pair);
+        }
+        if self.controlling {
+            return pair;
+        }
+        // rtc answers only to who knows the password.
+        let Some(check) = Check::read(datagram) else {
+            return pair;
+        };
+        if check.class == CLASS_SUCCESS_RESPONSE {
+            self.admit(pair.remote);
+            let nominated = self
+                .nomination
+                .take_if(|(transaction, _)| *transaction == check.transaction);
+            if nominated.is_some() {
+                self.route = Some(pair);
+            }
+            if self.route == Some(pair) {
+                self.heard = Instant::now();
+            }
+        }
+        pair
+    }
+
+    /// rtc has a pair that works.
+    pub(crate) fn connected(&mut self) {
+        self.state = State::Connected;
+    }
+
+    /// rtc's pair is silent.
+    pub(crate) fn disconnected(&mut self) {
+        self.state = State::Lost;
+    }
+
+    /// Whether packets get through; `None` before the first pair is found, and after a restart.
+    pub(crate) fn works(&self) -> Option<bool> {
+        match self.state {
+            State::Searching => None,
+            State::Connected => Some(true),
+            State::Lost => Some(self.silent_at().is_some_and(|at| Instant::now() < at)),
+        }
+    }
+
+    /// When the pair that was nominated later counts as silent.
+    fn silent_at(&self) -> Option<Instant> {
+        let other = self.route.filter(|route| Some(*route) != self.own);
+        other.map(|_| self.heard + SILENCE)
+    }
+
+    /// When rtc's timers have to run, which it wants at `due`.
+    pub(crate) fn timeout(&self, due: Instant) -> Instant {
+        match self.state {
+            State::Searching => due.max(self.not_before),
+            State::Connected => due,
+            State::Lost => self
+                .silent_at()
+                .filter(|at| *at > Instant::now())
+                .map_or(due, |at| at.min(due)),
+        }
+    }
+
+    /// rtc's timers run.
+    pub(crate) fn round(&mut self) {
+        if self.state == State::Searching {
+            let pause = ROUND_FIRST * 3_u32.pow(self.rounds) / 2_u32.pow(self.rounds);
+            self.not_before = Instant::now() + pause.min(ROUND_MAX);
+            self.rounds = (self.rounds + 1).min(ROUNDS);
+        }
+    }
+}

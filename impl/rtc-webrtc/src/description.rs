@@ -1,0 +1,155 @@
+//! Reading and making parts of session descriptions.
+//!
+//! rtc is given descriptions without candidates, and candidates one by one: it would refuse a
+//! whole description for one candidate that it cannot read. What it writes is stripped of them,
+//! too, for it goes on offering addresses that are gone.
+
+use std::net::{IpAddr, SocketAddr};
+
+use p2claw_agent::transport::{CandidateKind, TransportError};
+use p2claw_network::LocalCandidate;
+
+/// Candidates that are read of one description. Browsers have about ten.
+const CANDIDATES_MAX: usize = 32;
+
+const CANDIDATE: &str = "a=candidate:";
+
+/// Whether a description is for data channels and nothing else (`RTC-001`).
+pub(crate) fn check(description: &str) -> Result<(), TransportError> {
+    let mut sections = lines(description).filter_map(|line| line.strip_prefix("m="));
+    let fault = match (sections.next(), sections.next()) {
+        (None, _) => "it has no section for data channels",
+        (Some(_), Some(_)) => "it has more than one media section",
+        (Some(section), None) => {
+            let mut words = section.split(' ');
+            let data = words.next() == Some("application")
+                // RFC 8843 section 6: port 0 refuses the section.
+                && words.next().is_some_and(|port| port != "0")
+                && words.next().is_some_and(|protocol| protocol.ends_with("/DTLS/SCTP"))
+                && words.next() == Some("webrtc-datachannel");
+            if data {
+                return Ok(());
+            }
+            "its section is not for data channels"
+        }
+    };
+    Err(TransportError::BadDescription(fault.to_owned()))
+}
+
+/// The value of the first attribute of a name.
+pub(crate) fn attribute<'a>(description: &'a str, name: &str) -> Option<&'a str> {
+    lines(description).find_map(|line| {
+        line.strip_prefix("a=")?
+            .strip_prefix(name)?
+            .strip_prefix(':')
+    })
+}
+
+/// The certificate that a description names.
+pub(crate) fn fingerprint(description: &str) -> Option<String> {
+    attribute(description, "fingerprint").map(str::to_ascii_lowercase)
+}
+
+/// A description as rtc takes it.
+pub(crate) fn for_rtc(description: &str) -> String {
+    let mut kept = String::with_capacity(description.len());
+    for line in lines(description).filter(|line| !is_candidate(line)) {
+        if line.starts_with("a=fingerprint:") {
+            // The name of the hash may be written either way (RFC 8122 section 5).
+            kept.push_str(&line.to_ascii_lowercase());
+        } else {
+            kept.push_str(line);
+        }
+        kept.push_str("\r\n");
+    }
+    kept
+}
+
+/// What rtc wrote, as it is sent: with these candidates. There is one section only, so they go
+/// to its end.
+pub(crate) fn with_candidates(description: &str, candidates: &[LocalCandidate]) -> String {
+    let mut sent = for_rtc(description);
+    for (position, candidate) in candidates.iter().enumerate() {
+        sent.push_str("a=");
+        sent.push_str(&candidate_line(candidate, position));
+        sent.push_str("\r\n");
+    }
+    sent
+}
+
+/// The candidate attribute of an address of this end; `position` is among all of them.
+pub(crate) fn candidate_line(candidate: &LocalCandidate, position: usize) -> String {
+    // RFC 8445 section 5.1.2.
+    let preference: u32 = match candidate.kind {
+        CandidateKind::Host => 126,
+        CandidateKind::PeerReflexive => 110,
+        CandidateKind::ServerReflexive => 100,
+        CandidateKind::Relayed => 0,
+    };
+    let local = u16::MAX - u16::try_from(position).unwrap_or(u16::MAX);
+    let priority = (preference << 24) | (u32::from(local) << 8) | 255;
+    let (ip, port) = (candidate.address.ip(), candidate.address.port());
+    let kind = candidate.kind;
+    // One foundation each: nothing here is frozen until a pair of the same foundation is through.
+    let line = format!("candidate:{position} 1 udp {priority} {ip} {port} typ {kind}");
+    let related = match candidate.kind {
+        CandidateKind::Host => return line,
+        CandidateKind::PeerReflexive | CandidateKind::ServerReflexive => candidate.base,
+        // A relay's users need not know where its client is (RFC 8839 section 5.1).
+        CandidateKind::Relayed => SocketAddr::from(([0, 0, 0, 0], 0)),
+    };
+    format!("{line} raddr {} rport {}", related.ip(), related.port())
+}
+
+/// A candidate of the other end that checks can be sent to.
+pub(crate) struct RemoteCandidate {
+    pub(crate) address: SocketAddr,
+    /// As rtc reads it.
+    pub(crate) line: String,
+}
+
+impl RemoteCandidate {
+    /// Reads a candidate attribute (RFC 8839 section 5.1). `None`: TCP, another component, or a
+    /// name: mDNS names are not asked for, their owner's checks make them peer-reflexive
+    /// (`RTC-012`).
+    pub(crate) fn read(candidate: &str) -> Option<Self> {
+        let words = candidate.strip_prefix("candidate:")?;
+        let mut words = words.split_ascii_whitespace();
+        let foundation = words.next()?;
+        let component = words.next()?;
+        let protocol = words.next()?;
+        let priority: u32 = words.next()?.parse().ok()?;
+        let ip: IpAddr = words.next()?.parse().ok()?;
+        let port: u16 = words.next()?.parse().ok()?;
+        let kind = words.next().filter(|typ| *typ == "typ").and(words.next())?;
+        let known = ["host", "srflx", "prflx", "relay"].contains(&kind);
+        if !known || component != "1" || !protocol.eq_ignore_ascii_case("udp") || port == 0 {
+            return None;
+        }
+        let rest = if kind == "host" {
+            ""
+        } else {
+            " raddr 0.0.0.0 rport 0"
+        };
+        Some(Self {
+            address: SocketAddr::new(ip, port),
+            line: format!("candidate:{foundation} 1 udp {priority} {ip} {port} typ {kind}{rest}"),
+        })
+    }
+
+    /// The usable ones of a description, the first [`CANDIDATES_MAX`].
+    pub(crate) fn all(description: &str) -> impl Iterator<Item = Self> {
+        lines(description)
+            .filter_map(|line| line.strip_prefix("a="))
+            .filter_map(Self::read)
+            .take(CANDIDATES_MAX)
+    }
+}
+
+fn is_candidate(line: &str) -> bool {
+    line.starts_with(CANDIDATE) || line == "a=end-of-candidates"
+}
+
+fn lines(description: &str) -> impl Iterator<Item = &str> {
+    description.lines().filter(|line| !line.is_empty())
+}

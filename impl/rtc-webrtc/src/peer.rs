@@ -1,0 +1,694 @@
+//! One peer connection: an rtc connection, its share of the sockets, and one timer.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use p2claw_agent::transport::{
+    CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError,
+};
+use p2claw_network::{Datagram, LocalCandidate, Port, PortEvent, RemoteKinds};
+use p2claw_session::{LaneId, limits::FRAME_DEFAULT};
+use rtc::{
+    data_channel::RTCDataChannelId,
+    peer_connection::{
+        RTCPeerConnection,
+        configuration::RTCOfferOptions,
+        event::{RTCDataChannelEvent, RTCPeerConnectionEvent},
+        message::RTCMessage,
+        sdp::RTCSessionDescription,
+        state::RTCIceConnectionState,
+        transport::RTCIceCandidateInit,
+    },
+    sansio::Protocol as _,
+    shared::{TaggedBytesMut, TransportContext, TransportProtocol},
+};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::{
+    checks::{self, Arrival, Checks, Pair},
+    description::{self, RemoteCandidate, fingerprint},
+    endpoint::{of_description, of_stack},
+};
+
+/// Bytes that are handed over and not yet acknowledged, over all lanes (`RTC-014`). Caps one
+/// visitor at this much a round trip; above it only queueing grows.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Datagrams handled before the caller gets its turn, so that one busy visitor cannot keep a
+/// task from its other work.
+const DATAGRAMS_PER_TURN: usize = 32;
+
+/// Datagrams that one SACK answers at most.
+const DATAGRAMS_PER_SACK: usize = 16;
+
+/// Timers of a peer that has none.
+const IDLE: Duration = Duration::from_secs(60);
+
+pub(crate) struct WebrtcPeer {
+    rtc: RTCPeerConnection,
+    port: Port,
+    checks: Checks,
+    /// What the other end is told of this one.
+    offered: Vec<LocalCandidate>,
+    remote_kinds: RemoteKinds,
+    /// The other end's certificate, once its description is here.
+    remote_fingerprint: Option<String>,
+    lanes: Vec<RTCDataChannelId>,
+    pending: Pending,
+    timer: Pin<Box<Sleep>>,
+    /// Bounded: filled from one input, emptied before the next is read.
+    events: VecDeque<PeerEvent>,
+    path: Option<Path>,
+    /// What the owner was told of the path.
+    works: Option<bool>,
+    /// The SCTP handshake is through.
+    associated: bool,
+    /// The other end was told that there are no more candidates.
+    gathered: bool,
+    /// A send was refused since the last `Writable`.
+    refused: bool,
+    /// Something was written or read since the last drain.
+    dirty: bool,
+    closing: Closing,
+    closed: Option<String>,
+}
+
+/// What an answer is awaited for.
+enum Pending {
+    Nothing,
+    First,
+    /// rtc does not know of the offer yet: it would give the present pair up with it.
+    Restart(RTCSessionDescription),
+}
+
+/// How far [`Peer::close`] has got.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// The last messages are under way; rtc's close would drop them.
+    Lingers {
+        until: Instant,
+    },
+    /// rtc has said goodbye.
+    Goodbye,
+}
+
+/// What a peer begins with.
+pub(crate) struct Parts<'a> {
+    pub(crate) rtc: RTCPeerConnection,
+    pub(crate) port: Port,
+    pub(crate) lanes: Vec<RTCDataChannelId>,
+    /// This end's description.
+    pub(crate) local: &'a str,
+    /// The offer that it answers; without one it is the offer.
+    pub(crate) remote: Option<&'a str>,
+}
+
+impl WebrtcPeer {
+    pub(crate) fn new(parts: Parts<'_>) -> Self {
+        let known = parts.port.candidates().to_vec();
+        let mut peer = Self {
+            rtc: parts.rtc,
+            port: parts.port,
+            checks: Checks::new(parts.remote.is_none()),
+            offered: Vec::new(),
+            remote_kinds: RemoteKinds::default(),
+            remote_fingerprint: None,
+            lanes: parts.lanes,
+            pending: match parts.remote {
+                Some(_) => Pending::Nothing,
+                None => Pending::First,
+            },
+            timer: Box::pin(sleep_until(Instant::now())),
+            events: VecDeque::new(),
+            path: None,
+            works: None,
+            associated: false,
+            gathered: false,
+            refused: false,
+            dirty: true,
+            closing: Closing::No,
+            closed: None,
+        };
+        peer.name(parts.local);
+        peer.use_candidates(&known);
+        if let Some(remote) = parts.remote {
+            peer.learn(remote);
+        }
+        peer
+    }
+
+    /// Makes the user fragment of this end's description known.
+    fn name(&mut self, local: &str) {
+        if let Some(ufrag) = description::attribute(local, "ice-ufrag") {
+            self.port.name(ufrag);
+        }
+    }
+
+    /// Notes what the other end's description says.
+    fn learn(&mut self, remote: &str) {
+        self.remote_kinds.learn_description(remote);
+        if self.remote_fingerprint.is_none() {
+            self.remote_fingerprint = fingerprint(remote);
+        }
+        for candidate in RemoteCandidate::all(remote) {
+            self.check(candidate);
+        }
+    }
+
+    /// Has rtc check an address of the other end.
+    fn check(&mut self, candidate: RemoteCandidate) {
+        if !self.checks.admit(candidate.address) {
+            return;
+        }
+        let init = RTCIceCandidateInit {
+            candidate: candidate.line,
+            ..RTCIceCandidateInit::default()
+        };
+        match self.rtc.add_remote_candidate(init) {
+            Ok(()) => {
+                self.checks.hurry();
+                self.dirty = true;
+            }
+            Err(error) => tracing::debug!(%error, "candidate left aside"),
+        }
+    }
+
+    /// Takes everything that rtc wants to send or say. `false`: the system takes no more now.
+    fn drain(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.port.is_blocked() && self.port.poll_flush(cx).is_pending() {
+            return false;
+        }
+        while self.dirty {
+            self.poll_rtc();
+            while let Some(transmit) = self.rtc.poll_write() {
+                let pair = Pair {
+                    local: transmit.transport.local_addr,
+                    remote: transmit.transport.peer_addr,
+                };
+                let pair = self.checks.leaves(pair, &transmit.message);
+                if !checks::is_stun(&transmit.message) {
+                    self.note_path(pair);
+                }
+                if !self
+                    .port
+                    .send(pair.local, pair.remote, &transmit.message, cx)
+                {
+                    return false;
+                }
+            }
+            self.dirty = false;
+            self.set_timer();
+        }
+        self.port.poll_flush(cx).is_ready()
+    }
+
+    fn set_timer(&mut self) {
+        let due = self.rtc.poll_timeout();
+        let due = due.map_or_else(|| Instant::now() + IDLE, Instant::from_std);
+        let due = self.checks.timeout(due);
+        let due = match self.closing {
+            Closing::Lingers { until } => due.min(until),
+            Closing::No | Closing::Goodbye => due,
+        };
+        self.timer.as_mut().reset(due);
+    }
+
+    fn note_path(&mut self, pair: Pair) {
+        if self
+            .path
+            .is_some_and(|path| (path.local, path.remote) == (pair.local, pair.remote))
+        {
+            return;
+        }
+        let relayed = self
+            .offered
+            .iter()
+            .filter(|candidate| candidate.kind == CandidateKind::Relayed)
+            .any(|candidate| candidate.address == pair.local);
+        self.path = Some(Path {
+            local: pair.local,
+            remote: pair.remote,
+            local_kind: if relayed {
+                CandidateKind::Relayed
+            } else {
+                CandidateKind::Host
+            },
+            remote_kind: self.remote_kinds.kind_of(pair.remote),
+        });
+    }
+
+    /// Tells the owner when the path stops working or works again.
+    fn look_at_path(&mut self) {
+        let works = self.checks.works();
+        if works == self.works {
+            return;
+        }
+        self.works = works;
+        let state = match works {
+            Some(true) => PathState::Connected,
+            Some(false) => PathState::Disconnected,
+            None => return,
+        };
+        self.events.push_back(PeerEvent::Path(state));
+    }
+
+    /// Gives rtc the addresses to check from. What a STUN server sees of an address is none of
+    /// them: checks from it leave from its base (RFC 8445 section 6.1.2.4).
+    fn use_candidates(&mut self, known: &[LocalCandidate]) {
+        self.offered = known.to_vec();
+        for (position, candidate) in known.iter().enumerate() {
+            self.use_candidate(candidate, position);
+        }
+    }
+
+    fn use_candidate(&mut self, candidate: &LocalCandidate, position: usize) {
+        if candidate.kind == CandidateKind::ServerReflexive {
+            return;
+        }
+        let init = RTCIceCandidateInit {
+            candidate: description::candidate_line(candidate, position),
+            ..RTCIceCandidateInit::default()
+        };
+        match self.rtc.add_local_candidate(init) {
+            Ok(()) => {
+                self.checks.hurry();
+                self.dirty = true;
+            }
+            Err(error) => tracing::debug!(%error, "own candidate left aside"),
+        }
+    }
+
+    /// Offers one more address, and tells the other end while it listens.
+    fn offer_candidate(&mut self, candidate: LocalCandidate) {
+        if self.offered.contains(&candidate) {
+            return;
+        }
+        let position = self.offered.len();
+        self.offered.push(candidate);
+        self.use_candidate(&candidate, position);
+        if !self.gathered {
+            let told = description::candidate_line(&candidate, position);
+            self.events.push_back(PeerEvent::Candidate(Some(told)));
+        }
+    }
+
+    fn hear(&mut self, news: PortEvent) {
+        match news {
+            PortEvent::Candidate(candidate) => self.offer_candidate(candidate),
+            PortEvent::Complete => {
+                if !std::mem::replace(&mut self.gathered, true) {
+                    self.events.push_back(PeerEvent::Candidate(None));
+                }
+            }
+            PortEvent::AddressesChanged => {
+                let known = self.port.refresh().to_vec();
+                // rtc keeps what is gone until the next restart; nothing gets through from it.
+                self.offered.retain(|candidate| known.contains(candidate));
+                for candidate in known {
+                    self.offer_candidate(candidate);
+                }
+            }
+        }
+    }
+
+    /// Takes what rtc has to say.
+    fn poll_rtc(&mut self) {
+        while let Some(event) = self.rtc.poll_event() {
+            self.note(event);
+        }
+        self.look_at_path();
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "rtc's other events concern media and what this driver knows already"
+    )]
+    fn note(&mut self, event: RTCPeerConnectionEvent) {
+        match event {
+            RTCPeerConnectionEvent::OnDataChannel(event) => match event {
+                RTCDataChannelEvent::OnOpen(id) => {
+                    if let Some(lane) = self.lane_of(id) {
+                        self.associated = true;
+                        self.events.push_back(PeerEvent::LaneOpen(lane));
+                    }
+                }
+                // Lanes never close one by one (RTC-006): the other end is going.
+                RTCDataChannelEvent::OnClose(id) => {
+                    if self.lane_of(id).is_some() {
+                        self.fail("the other end closed the connection".to_owned());
+                    }
+                }
+                _ => {}
+            },
+            RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(state) => match state {
+                RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => {
+                    self.checks.connected();
+                }
+                RTCIceConnectionState::Disconnected => self.checks.disconnected(),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn lane_of(&self, id: RTCDataChannelId) -> Option<LaneId> {
+        let index = self.lanes.iter().position(|lane| *lane == id)?;
+        LaneId::new(u8::try_from(index).ok()?)
+    }
+
+    /// The next message of a lane. Not asking for it is what slows the other end down: rtc reads
+    /// ahead 256 messages, and SCTP's window closes behind them.
+    fn next_message(&mut self) -> Option<PeerEvent> {
+        if !self.associated {
+            return None;
+        }
+        loop {
+            let read = match self.rtc.poll_data_read() {
+                Some(read) => read,
+                None => {
+                    // What was left in SCTP: its window has room then, which has to be told.
+                    let read = self.rtc.poll_read()?;
+                    self.dirty = true;
+                    read
+                }
+            };
+            let RTCMessage::DataChannelMessage(id, message) = read.message else {
+                continue;
+            };
+            // RTC-004: what comes through a channel of the other end's own making is ignored.
+            let Some(lane) = self.lane_of(id) else {
+                continue;
+            };
+            // Text is no frame, and neither is an empty message: one error for both (RTC-005).
+            let frame = if message.is_string {
+                Bytes::new()
+            } else {
+                message.data.freeze()
+            };
+            return Some(PeerEvent::Message(lane, frame));
+        }
+    }
+
+    /// Takes what has come in for as long as one SACK may answer it. Returns how many datagrams.
+    fn poll_receive(&mut self, budget: usize, cx: &mut Context<'_>) -> usize {
+        let mut count = 0;
+        while count < budget.min(DATAGRAMS_PER_SACK) {
+            let Poll::Ready(datagram) = self.port.poll_receive(cx) else {
+                break;
+            };
+            count += 1;
+            match self.checks.arrives(&datagram) {
+                Arrival::Pass => self.receive(datagram),
+                Arrival::PassWith(nomination) => {
+                    self.receive(datagram);
+                    self.receive(nomination);
+                }
+                Arrival::Drop => {}
+            }
+            if !self.associated {
+                // rtc drops a message of a lane that comes with the end of the handshake, unless
+                // it has handled that end before (`DataChannelHandler::handle_read`).
+                break;
+            }
+        }
+        count
+    }
+
+    fn receive(&mut self, datagram: Datagram) {
+        self.dirty = true;
+        let transport = TransportContext {
+            local_addr: datagram.destination,
+            peer_addr: datagram.source,
+            transport_protocol: TransportProtocol::UDP,
+            ecn: None,
+        };
+        let read = self.rtc.handle_read(TaggedBytesMut {
+            now: Instant::now().into_std(),
+            transport,
+            message: BytesMut::from(datagram.contents),
+        });
+        if let Err(error) = read {
+            // Neither STUN, DTLS nor anything else we speak.
+            tracing::trace!(%error, "datagram left aside");
+        }
+        if !self.associated {
+            self.poll_rtc();
+        }
+    }
+
+    fn run_timers(&mut self) {
+        self.dirty = true;
+        self.checks.round();
+        if let Err(error) = self.rtc.handle_timeout(Instant::now().into_std()) {
+            self.fail(error.to_string());
+        }
+    }
+
+    fn fail(&mut self, reason: String) {
+        if self.closed.is_none() {
+            self.closed = Some(reason);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.closed.is_some() || self.closing != Closing::No
+    }
+}
+
+impl Peer for WebrtcPeer {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<PeerEvent> {
+        let mut budget = DATAGRAMS_PER_TURN;
+        loop {
+            let flowing = self.drain(cx);
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(event);
+            }
+            if let Some(message) = self.next_message() {
+                return Poll::Ready(message);
+            }
+            if let Some(reason) = &self.closed {
+                return Poll::Ready(PeerEvent::Closed(reason.clone()));
+            }
+            if self.closing == Closing::Goodbye && flowing {
+                self.fail("closed".to_owned());
+                continue;
+            }
+            if self.lingered_enough() {
+                self.say_goodbye();
+                continue;
+            }
+            if self.refused && flowing && self.has_room_for(FRAME_DEFAULT) {
+                self.refused = false;
+                return Poll::Ready(PeerEvent::Writable);
+            }
+            if !flowing {
+                return Poll::Pending;
+            }
+            if budget == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let received = self.poll_receive(budget, cx);
+            if received > 0 {
+                budget -= received;
+                continue;
+            }
+            if let Poll::Ready(news) = self.port.poll_news(cx) {
+                self.hear(news);
+                continue;
+            }
+            if self.timer.as_mut().poll(cx).is_ready() {
+                budget -= 1;
+                self.run_timers();
+                continue;
+            }
+            return Poll::Pending;
+        }
+    }
+
+    fn try_send(&mut self, lane: LaneId, message: &Bytes) -> Result<bool, TransportError> {
+        if self.closed.is_some() {
+            return Err(TransportError::Closed);
+        }
+        let id = *self
+            .lanes
+            .get(usize::from(lane.get()))
+            .ok_or(TransportError::Closed)?;
+        if !self.has_room_for(message.len()) {
+            self.refused = true;
+            return Ok(false);
+        }
+        let mut channel = self.rtc.data_channel(id).ok_or(TransportError::Closed)?;
+        channel
+            .send(Instant::now().into_std(), BytesMut::from(&message[..]))
+            .map_err(of_stack)?;
+        self.dirty = true;
+        Ok(true)
+    }
+
+    fn restart(&mut self) -> Result<String, TransportError> {
+        if self.is_over() {
+            return Err(TransportError::Closed);
+        }
+        if self.remote_fingerprint.is_none() {
+            return Err(TransportError::Stack(
+                "the first answer has not come yet".to_owned(),
+            ));
+        }
+        let options = RTCOfferOptions { ice_restart: true };
+        let offer = self.rtc.create_offer(Some(options)).map_err(of_stack)?;
+        self.offered = self.port.refresh().to_vec();
+        let sent = description::with_candidates(&offer.sdp, &self.offered);
+        self.name(&sent);
+        self.pending = Pending::Restart(offer);
+        self.gathered = false;
+        Ok(sent)
+    }
+
+    fn accept_restart(&mut self, offer: &str) -> Result<String, TransportError> {
+        if self.is_over() {
+            return Err(TransportError::Closed);
+        }
+        self.check_restart(offer)?;
+        let parsed =
+            RTCSessionDescription::offer(description::for_rtc(offer)).map_err(of_description)?;
+        let now = Instant::now().into_std();
+        self.dirty = true;
+        self.rtc
+            .set_remote_description(now, parsed)
+            .map_err(of_description)?;
+        self.begin_again();
+        let known = self.port.refresh().to_vec();
+        self.use_candidates(&known);
+        let answer = self.rtc.create_answer(None).map_err(of_description)?;
+        self.rtc
+            .set_local_description(now, answer.clone())
+            .map_err(of_stack)?;
+        let sent = description::with_candidates(&answer.sdp, &known);
+        self.name(&sent);
+        self.learn(offer);
+        self.gathered = false;
+        Ok(sent)
+    }
+
+    fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
+        let pending = std::mem::replace(&mut self.pending, Pending::Nothing);
+        let now = Instant::now().into_std();
+        let parsed =
+            || RTCSessionDescription::answer(description::for_rtc(answer)).map_err(of_description);
+        self.dirty = true;
+        match pending {
+            Pending::Nothing => {
+                return Err(TransportError::BadDescription(
+                    "no answer is awaited".to_owned(),
+                ));
+            }
+            Pending::First => {
+                description::check(answer)?;
+                self.rtc
+                    .set_remote_description(now, parsed()?)
+                    .map_err(of_description)?;
+            }
+            Pending::Restart(offer) => {
+                self.check_restart(answer)?;
+                let parsed = parsed()?;
+                self.rtc
+                    .set_local_description(now, offer)
+                    .map_err(of_stack)?;
+                self.begin_again();
+                let known = std::mem::take(&mut self.offered);
+                self.use_candidates(&known);
+                self.rtc
+                    .set_remote_description(now, parsed)
+                    .map_err(of_description)?;
+            }
+        }
+        self.learn(answer);
+        Ok(())
+    }
+
+    fn add_candidate(&mut self, candidate: &str) {
+        self.remote_kinds.learn(candidate);
+        match RemoteCandidate::read(candidate) {
+            Some(candidate) => self.check(candidate),
+            None => tracing::debug!("candidate left aside"),
+        }
+    }
+
+    fn path(&self) -> Option<Path> {
+        self.path
+    }
+
+    fn close(&mut self) {
+        if self.closing == Closing::No {
+            self.dirty = true;
+            let until = Instant::now() + LINGER;
+            self.closing = Closing::Lingers { until };
+        }
+    }
+}
+
+impl WebrtcPeer {
+    /// Whether the other side's description can go on where the first one began.
+    fn check_restart(&self, remote: &str) -> Result<(), TransportError> {
+        description::check(remote)?;
+        if fingerprint(remote) != self.remote_fingerprint {
+            return Err(TransportError::BadDescription(
+                "it names another certificate than the one of this session".to_owned(),
+            ));
+        }
+        let named = ["ice-ufrag", "ice-pwd"]
+            .iter()
+            .all(|name| description::attribute(remote, name).is_some());
+        if named {
+            return Ok(());
+        }
+        Err(TransportError::BadDescription(
+            "it has no user fragment or no password".to_owned(),
+        ))
+    }
+
+    /// rtc has dropped its pairs.
+    fn begin_again(&mut self) {
+        self.checks.restart();
+        self.works = None;
+    }
+
+    fn lingered_enough(&mut self) -> bool {
+        match self.closing {
+            Closing::Lingers { until } => self.unacknowledged() == 0 || Instant::now() >= until,
+            Closing::No | Closing::Goodbye => false,
+        }
+    }
+
+    /// An SCTP ABORT and DTLS's `close_notify`, so that the other end knows at once.
+    fn say_goodbye(&mut self) {
+        self.dirty = true;
+        self.closing = Closing::Goodbye;
+        if let Err(error) = self.rtc.close() {
+            tracing::debug!(%error, "no goodbye");
+        }
+    }
+
+    fn has_room_for(&mut self, bytes: usize) -> bool {
+        self.unacknowledged() + bytes <= SEND_BUFFER_BYTES
+    }
+
+    /// Bytes of messages that the other end has not acknowledged yet.
+    fn unacknowledged(&mut self) -> usize {
+        let mut bytes = 0;
+        for id in &self.lanes {
+            bytes += self
+                .rtc
+                .data_channel(*id)
+                .map_or(0, |channel| channel.outstanding_bytes());
+        }
+        bytes
+    }
+}

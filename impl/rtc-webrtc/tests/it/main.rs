@@ -1,0 +1,323 @@
+//! Two str0m endpoints on loopback carry a session.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use p2claw_agent::{
+    connection::{Connection, Driver, Incoming, StreamError, connect},
+    transport::{Peer, PeerEvent, PeerTransport},
+};
+use p2claw_rtc_webrtc::{Endpoint, EndpointConfig};
+use p2claw_session::{Config, ErrorCode, Fields, Request, Response, Role, Target};
+use tokio::{task::JoinHandle, time::timeout};
+
+/// Longer than any step takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn endpoint() -> Endpoint {
+    Endpoint::bind(&EndpointConfig {
+        loopback: true,
+        ..EndpointConfig::default()
+    })
+    .unwrap()
+}
+
+struct Pair {
+    visitor: Connection,
+    agent: Connection,
+    visitor_driver: JoinHandle<()>,
+    agent_driver: JoinHandle<()>,
+    _endpoints: (Endpoint, Endpoint),
+}
+
+async fn pair() -> Pair {
+    let (near, far) = (endpoint(), endpoint());
+    let mut offered = near.offer().await.unwrap();
+    let accepted = far.accept(&offered.offer).await.unwrap();
+    assert!(
+        accepted.answer.contains("a=setup:passive"),
+        "{}",
+        accepted.answer
+    );
+    offered.peer.accept_answer(&accepted.answer).unwrap();
+    let config = Config {
+        lanes: 4,
+        ..Config::default()
+    };
+    let (visitor, driver) = connect(Role::Visitor, config.clone(), offered.peer);
+    let visitor_driver = tokio::spawn(drive(driver));
+    let (agent, driver) = connect(Role::Agent, config, accepted.peer);
+    let agent_driver = tokio::spawn(drive(driver));
+    Pair {
+        visitor,
+        agent,
+        visitor_driver,
+        agent_driver,
+        _endpoints: (near, far),
+    }
+}
+
+async fn drive(driver: Driver) {
+    driver.await;
+}
+
+fn get(path: &str) -> Request {
+    Request {
+        method: "GET".into(),
+        target: Target::parse(path).unwrap(),
+        fields: Fields::new(),
+        end: true,
+        protocol: None,
+    }
+}
+
+fn ok() -> Response {
+    Response {
+        status: 200,
+        fields: Fields::new(),
+        end: false,
+    }
+}
+
+/// Answers with as many bytes as the path says, in pieces of 64 KiB.
+async fn serve(agent: Connection) {
+    while let Some(Incoming {
+        request,
+        mut answer,
+        ..
+    }) = agent.accept().await
+    {
+        tokio::spawn(async move {
+            let mut left: usize = request.target.as_str()[1..].parse().unwrap();
+            answer.respond(ok()).unwrap();
+            while left > 0 {
+                let piece = left.min(65_536);
+                if answer.write(Bytes::from(vec![7; piece])).await.is_err() {
+                    return;
+                }
+                left -= piece;
+            }
+            answer.finish(None).unwrap();
+        });
+    }
+}
+
+async fn fetch(visitor: &Connection, path: &str) -> usize {
+    let mut exchange = visitor.open(get(path)).unwrap();
+    let head = exchange.head().await.unwrap();
+    assert_eq!(head.status, 200);
+    let mut received = 0;
+    while let Some(data) = exchange.response.data().await.unwrap() {
+        assert!(data.iter().all(|byte| *byte == 7));
+        received += data.len();
+    }
+    received
+}
+
+/// RTC-003
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_and_large_bodies_arrive_whole() {
+    let pair = pair().await;
+    tokio::spawn(serve(pair.agent.clone()));
+    let work = async {
+        assert_eq!(fetch(&pair.visitor, "/0").await, 0);
+        assert_eq!(fetch(&pair.visitor, "/1").await, 1);
+        let (a, b, c) = tokio::join!(
+            fetch(&pair.visitor, "/3000000"),
+            fetch(&pair.visitor, "/20"),
+            fetch(&pair.visitor, "/5000001"),
+        );
+        assert_eq!((a, b, c), (3_000_000, 20, 5_000_001));
+    };
+    timeout(PATIENCE, work).await.unwrap();
+    assert_eq!(pair.visitor.peer_settings().unwrap().lanes, 4);
+    let path = pair.visitor.path().unwrap();
+    assert_ne!(path.local, path.remote);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_waits_stalls_its_own_stream_only() {
+    let pair = pair().await;
+    tokio::spawn(serve(pair.agent.clone()));
+    let work = async {
+        let mut stalled = pair.visitor.open(get("/30000000")).unwrap();
+        stalled.head().await.unwrap();
+        assert_eq!(fetch(&pair.visitor, "/2000000").await, 2_000_000);
+        assert_eq!(fetch(&pair.visitor, "/2000000").await, 2_000_000);
+        let mut received = 0;
+        while let Some(data) = stalled.response.data().await.unwrap() {
+            received += data.len();
+        }
+        assert_eq!(received, 30_000_000);
+    };
+    timeout(PATIENCE * 2, work).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_given_up_is_an_error_at_the_other_end() {
+    let pair = pair().await;
+    let visitor = pair.visitor.clone();
+    let reader = tokio::spawn(async move {
+        let mut exchange = visitor.open(get("/cut")).unwrap();
+        exchange.head().await.unwrap();
+        loop {
+            match exchange.response.data().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("a body that was cut off looked whole"),
+                Err(error) => return error,
+            }
+        }
+    });
+    let mut incoming = timeout(PATIENCE, pair.agent.accept())
+        .await
+        .unwrap()
+        .unwrap();
+    incoming.answer.respond(ok()).unwrap();
+    incoming
+        .answer
+        .write(Bytes::from_static(b"half"))
+        .await
+        .unwrap();
+    incoming.answer.reset(ErrorCode::UPSTREAM_FAILED, "hung up");
+    let error = timeout(PATIENCE, reader).await.unwrap().unwrap();
+    assert!(
+        matches!(&error, StreamError::Reset { code, .. } if *code == ErrorCode::UPSTREAM_FAILED),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_one_end_ends_the_other_and_wakes_who_waits() {
+    let pair = pair().await;
+    let visitor = pair.visitor.clone();
+    let waiting = tokio::spawn(async move {
+        let mut exchange = visitor.open(get("/1")).unwrap();
+        exchange.head().await
+    });
+    let incoming = timeout(PATIENCE, pair.agent.accept())
+        .await
+        .unwrap()
+        .unwrap();
+    pair.agent.close(ErrorCode::NO_ERROR, "enough");
+    assert!(timeout(PATIENCE, waiting).await.unwrap().unwrap().is_err());
+    assert!(
+        timeout(PATIENCE, pair.agent.accept())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    timeout(PATIENCE, pair.agent_driver).await.unwrap().unwrap();
+    timeout(PATIENCE, pair.visitor_driver)
+        .await
+        .unwrap()
+        .unwrap();
+    drop(incoming);
+}
+
+/// An end that finishes leaves nothing behind: not what waits in the session, and not what waits
+/// in SCTP for its acknowledgement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn finishing_waits_for_the_last_byte() {
+    let pair = pair().await;
+    let visitor = pair.visitor.clone();
+    let fetched = tokio::spawn(async move { fetch(&visitor, "/2000001").await });
+    let incoming = timeout(PATIENCE, pair.agent.accept()).await.unwrap();
+    let Incoming { mut answer, .. } = incoming.unwrap();
+    answer.respond(ok()).unwrap();
+    pair.agent.finish("enough");
+    let body = Bytes::from(vec![7; 2_000_001]);
+    timeout(PATIENCE, answer.write(body))
+        .await
+        .unwrap()
+        .unwrap();
+    answer.finish(None).unwrap();
+    drop(answer);
+    assert_eq!(
+        timeout(PATIENCE, fetched).await.unwrap().unwrap(),
+        2_000_001
+    );
+    timeout(PATIENCE, pair.agent_driver).await.unwrap().unwrap();
+    timeout(PATIENCE, pair.visitor_driver)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_visitor_that_vanishes_is_noticed_by_whoever_writes() {
+    let pair = pair().await;
+    let visitor = pair.visitor.clone();
+    let mut exchange = visitor.open(get("/1")).unwrap();
+    let mut incoming = timeout(PATIENCE, pair.agent.accept())
+        .await
+        .unwrap()
+        .unwrap();
+    incoming.answer.respond(ok()).unwrap();
+    timeout(PATIENCE, exchange.head()).await.unwrap().unwrap();
+    drop(exchange);
+    let stopped = timeout(PATIENCE, incoming.answer.stopped()).await.unwrap();
+    assert_eq!(stopped, StreamError::Stopped(ErrorCode::CANCELLED));
+}
+
+#[tokio::test]
+async fn rubbish_is_refused_and_costs_nothing() {
+    let endpoint = endpoint();
+    for offer in [
+        "",
+        "v=0",
+        "\0\0",
+        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
+    ] {
+        assert!(endpoint.accept(offer).await.is_err(), "{offer:?}");
+    }
+}
+
+/// IDN-021
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_certificate_never_connects() {
+    let (near, far, third) = (endpoint(), endpoint(), endpoint());
+    let mut offered = near.offer().await.unwrap();
+    let accepted = far.accept(&offered.offer).await.unwrap();
+    let other = third.accept(&offered.offer).await.unwrap();
+    let line = |sdp: &str| {
+        sdp.lines()
+            .find(|line| line.starts_with("a=fingerprint:"))
+            .unwrap()
+            .to_owned()
+    };
+    let forged = accepted
+        .answer
+        .replace(&line(&accepted.answer), &line(&other.answer));
+    offered.peer.accept_answer(&forged).unwrap();
+    let mut far_peer = accepted.peer;
+    tokio::spawn(async move { while !closed(&mut *far_peer).await {} });
+    let opened = timeout(Duration::from_secs(3), async {
+        loop {
+            match next(&mut *offered.peer).await {
+                PeerEvent::LaneOpen(_) => return true,
+                PeerEvent::Closed(_) => return false,
+                PeerEvent::Message(..)
+                | PeerEvent::Writable
+                | PeerEvent::Candidate(_)
+                | PeerEvent::Path(_) => {}
+            }
+        }
+    });
+    assert!(
+        !opened.await.unwrap_or(false),
+        "a lane opened over a forged certificate"
+    );
+}
+
+async fn next(peer: &mut dyn Peer) -> PeerEvent {
+    std::future::poll_fn(|cx| peer.poll_event(cx)).await
+}
+
+async fn closed(peer: &mut dyn Peer) -> bool {
+    matches!(next(peer).await, PeerEvent::Closed(_))
+}
