@@ -126,7 +126,7 @@ impl Endpoint {
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
         let answer = answer.to_sdp_string();
         // str0m agrees to an offer of nothing, too, and its answer then has no certificate.
-        if !description::has_data_channels(&answer) {
+        if !description::has_data_channels(offer) || !description::has_data_channels(&answer) {
             return Err(TransportError::BadDescription(
                 "it offers no data channels".to_owned(),
             ));

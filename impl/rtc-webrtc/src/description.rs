@@ -50,6 +50,22 @@ pub(crate) fn fingerprint(description: &str) -> Option<String> {
     attribute(description, "fingerprint").map(str::to_ascii_lowercase)
 }
 
+/// What checks are signed with (RFC 8839 section 5.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    ufrag: String,
+    password: String,
+}
+
+impl Credentials {
+    pub(crate) fn of(description: &str) -> Option<Self> {
+        Some(Self {
+            ufrag: attribute(description, "ice-ufrag")?.to_owned(),
+            password: attribute(description, "ice-pwd")?.to_owned(),
+        })
+    }
+}
+
 /// A description as rtc takes it.
 pub(crate) fn for_rtc(description: &str) -> String {
     let mut kept = String::with_capacity(description.len());

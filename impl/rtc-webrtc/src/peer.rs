@@ -1,5 +1,7 @@
 //! One peer connection: an rtc connection, its share of the sockets, and one timer.
 
+mod negotiation;
+
 use std::{
     collections::VecDeque,
     pin::Pin,
@@ -11,18 +13,15 @@ use bytes::{Bytes, BytesMut};
 use p2claw_agent::transport::{
     CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError,
 };
-use p2claw_network::{Datagram, LocalCandidate, Port, PortEvent, RemoteKinds};
+use p2claw_network::{Datagram, LocalCandidate, Port, RemoteKinds};
 use p2claw_session::{LaneId, limits::FRAME_DEFAULT};
 use rtc::{
     data_channel::RTCDataChannelId,
     peer_connection::{
         RTCPeerConnection,
-        configuration::RTCOfferOptions,
         event::{RTCDataChannelEvent, RTCPeerConnectionEvent},
         message::RTCMessage,
-        sdp::RTCSessionDescription,
         state::RTCIceConnectionState,
-        transport::RTCIceCandidateInit,
     },
     sansio::Protocol as _,
     shared::{TaggedBytesMut, TransportContext, TransportProtocol},
@@ -31,8 +30,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     checks::{self, Arrival, Checks, Pair},
-    description::{self, RemoteCandidate, fingerprint},
-    endpoint::{of_description, of_stack},
+    description::{Credentials, RemoteCandidate},
+    endpoint::of_stack,
+    peer::negotiation::Pending,
 };
 
 /// Bytes that are handed over and not yet acknowledged, over all lanes (`RTC-014`). Caps one
@@ -58,6 +58,8 @@ pub(crate) struct WebrtcPeer {
     remote_kinds: RemoteKinds,
     /// The other end's certificate, once its description is here.
     remote_fingerprint: Option<String>,
+    /// The other end's present user fragment and password.
+    remote_credentials: Option<Credentials>,
     lanes: Vec<RTCDataChannelId>,
     pending: Pending,
     timer: Pin<Box<Sleep>>,
@@ -76,14 +78,6 @@ pub(crate) struct WebrtcPeer {
     dirty: bool,
     closing: Closing,
     closed: Option<String>,
-}
-
-/// What an answer is awaited for.
-enum Pending {
-    Nothing,
-    First,
-    /// rtc does not know of the offer yet: it would give the present pair up with it.
-    Restart(RTCSessionDescription),
 }
 
 /// How far [`Peer::close`] has got.
@@ -119,6 +113,7 @@ impl WebrtcPeer {
             offered: Vec::new(),
             remote_kinds: RemoteKinds::default(),
             remote_fingerprint: None,
+            remote_credentials: None,
             lanes: parts.lanes,
             pending: match parts.remote {
                 Some(_) => Pending::Nothing,
@@ -141,42 +136,6 @@ impl WebrtcPeer {
             peer.learn(remote);
         }
         peer
-    }
-
-    /// Makes the user fragment of this end's description known.
-    fn name(&mut self, local: &str) {
-        if let Some(ufrag) = description::attribute(local, "ice-ufrag") {
-            self.port.name(ufrag);
-        }
-    }
-
-    /// Notes what the other end's description says.
-    fn learn(&mut self, remote: &str) {
-        self.remote_kinds.learn_description(remote);
-        if self.remote_fingerprint.is_none() {
-            self.remote_fingerprint = fingerprint(remote);
-        }
-        for candidate in RemoteCandidate::all(remote) {
-            self.check(candidate);
-        }
-    }
-
-    /// Has rtc check an address of the other end.
-    fn check(&mut self, candidate: RemoteCandidate) {
-        if !self.checks.admit(candidate.address) {
-            return;
-        }
-        let init = RTCIceCandidateInit {
-            candidate: candidate.line,
-            ..RTCIceCandidateInit::default()
-        };
-        match self.rtc.add_remote_candidate(init) {
-            Ok(()) => {
-                self.checks.hurry();
-                self.dirty = true;
-            }
-            Err(error) => tracing::debug!(%error, "candidate left aside"),
-        }
     }
 
     /// Takes everything that rtc wants to send or say. `false`: the system takes no more now.
@@ -258,65 +217,6 @@ impl WebrtcPeer {
         self.events.push_back(PeerEvent::Path(state));
     }
 
-    /// Gives rtc the addresses to check from. What a STUN server sees of an address is none of
-    /// them: checks from it leave from its base (RFC 8445 section 6.1.2.4).
-    fn use_candidates(&mut self, known: &[LocalCandidate]) {
-        self.offered = known.to_vec();
-        for (position, candidate) in known.iter().enumerate() {
-            self.use_candidate(candidate, position);
-        }
-    }
-
-    fn use_candidate(&mut self, candidate: &LocalCandidate, position: usize) {
-        if candidate.kind == CandidateKind::ServerReflexive {
-            return;
-        }
-        let init = RTCIceCandidateInit {
-            candidate: description::candidate_line(candidate, position),
-            ..RTCIceCandidateInit::default()
-        };
-        match self.rtc.add_local_candidate(init) {
-            Ok(()) => {
-                self.checks.hurry();
-                self.dirty = true;
-            }
-            Err(error) => tracing::debug!(%error, "own candidate left aside"),
-        }
-    }
-
-    /// Offers one more address, and tells the other end while it listens.
-    fn offer_candidate(&mut self, candidate: LocalCandidate) {
-        if self.offered.contains(&candidate) {
-            return;
-        }
-        let position = self.offered.len();
-        self.offered.push(candidate);
-        self.use_candidate(&candidate, position);
-        if !self.gathered {
-            let told = description::candidate_line(&candidate, position);
-            self.events.push_back(PeerEvent::Candidate(Some(told)));
-        }
-    }
-
-    fn hear(&mut self, news: PortEvent) {
-        match news {
-            PortEvent::Candidate(candidate) => self.offer_candidate(candidate),
-            PortEvent::Complete => {
-                if !std::mem::replace(&mut self.gathered, true) {
-                    self.events.push_back(PeerEvent::Candidate(None));
-                }
-            }
-            PortEvent::AddressesChanged => {
-                let known = self.port.refresh().to_vec();
-                // rtc keeps what is gone until the next restart; nothing gets through from it.
-                self.offered.retain(|candidate| known.contains(candidate));
-                for candidate in known {
-                    self.offer_candidate(candidate);
-                }
-            }
-        }
-    }
-
     /// Takes what rtc has to say.
     fn poll_rtc(&mut self) {
         while let Some(event) = self.rtc.poll_event() {
@@ -339,10 +239,8 @@ impl WebrtcPeer {
                     }
                 }
                 // Lanes never close one by one (RTC-006): the other end is going.
-                RTCDataChannelEvent::OnClose(id) => {
-                    if self.lane_of(id).is_some() {
-                        self.fail("the other end closed the connection".to_owned());
-                    }
+                RTCDataChannelEvent::OnClose(id) if self.lane_of(id).is_some() => {
+                    self.fail("the other end closed the connection".to_owned());
                 }
                 _ => {}
             },
@@ -455,10 +353,6 @@ impl WebrtcPeer {
             self.closed = Some(reason);
         }
     }
-
-    fn is_over(&self) -> bool {
-        self.closed.is_some() || self.closing != Closing::No
-    }
 }
 
 impl Peer for WebrtcPeer {
@@ -533,84 +427,15 @@ impl Peer for WebrtcPeer {
     }
 
     fn restart(&mut self) -> Result<String, TransportError> {
-        if self.is_over() {
-            return Err(TransportError::Closed);
-        }
-        if self.remote_fingerprint.is_none() {
-            return Err(TransportError::Stack(
-                "the first answer has not come yet".to_owned(),
-            ));
-        }
-        let options = RTCOfferOptions { ice_restart: true };
-        let offer = self.rtc.create_offer(Some(options)).map_err(of_stack)?;
-        self.offered = self.port.refresh().to_vec();
-        let sent = description::with_candidates(&offer.sdp, &self.offered);
-        self.name(&sent);
-        self.pending = Pending::Restart(offer);
-        self.gathered = false;
-        Ok(sent)
+        self.offer_restart()
     }
 
     fn accept_restart(&mut self, offer: &str) -> Result<String, TransportError> {
-        if self.is_over() {
-            return Err(TransportError::Closed);
-        }
-        self.check_restart(offer)?;
-        let parsed =
-            RTCSessionDescription::offer(description::for_rtc(offer)).map_err(of_description)?;
-        let now = Instant::now().into_std();
-        self.dirty = true;
-        self.rtc
-            .set_remote_description(now, parsed)
-            .map_err(of_description)?;
-        self.begin_again();
-        let known = self.port.refresh().to_vec();
-        self.use_candidates(&known);
-        let answer = self.rtc.create_answer(None).map_err(of_description)?;
-        self.rtc
-            .set_local_description(now, answer.clone())
-            .map_err(of_stack)?;
-        let sent = description::with_candidates(&answer.sdp, &known);
-        self.name(&sent);
-        self.learn(offer);
-        self.gathered = false;
-        Ok(sent)
+        self.answer_restart(offer)
     }
 
     fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
-        let pending = std::mem::replace(&mut self.pending, Pending::Nothing);
-        let now = Instant::now().into_std();
-        let parsed =
-            || RTCSessionDescription::answer(description::for_rtc(answer)).map_err(of_description);
-        self.dirty = true;
-        match pending {
-            Pending::Nothing => {
-                return Err(TransportError::BadDescription(
-                    "no answer is awaited".to_owned(),
-                ));
-            }
-            Pending::First => {
-                description::check(answer)?;
-                self.rtc
-                    .set_remote_description(now, parsed()?)
-                    .map_err(of_description)?;
-            }
-            Pending::Restart(offer) => {
-                self.check_restart(answer)?;
-                let parsed = parsed()?;
-                self.rtc
-                    .set_local_description(now, offer)
-                    .map_err(of_stack)?;
-                self.begin_again();
-                let known = std::mem::take(&mut self.offered);
-                self.use_candidates(&known);
-                self.rtc
-                    .set_remote_description(now, parsed)
-                    .map_err(of_description)?;
-            }
-        }
-        self.learn(answer);
-        Ok(())
+        self.take_answer(answer)
     }
 
     fn add_candidate(&mut self, candidate: &str) {
@@ -635,31 +460,6 @@ impl Peer for WebrtcPeer {
 }
 
 impl WebrtcPeer {
-    /// Whether the other side's description can go on where the first one began.
-    fn check_restart(&self, remote: &str) -> Result<(), TransportError> {
-        description::check(remote)?;
-        if fingerprint(remote) != self.remote_fingerprint {
-            return Err(TransportError::BadDescription(
-                "it names another certificate than the one of this session".to_owned(),
-            ));
-        }
-        let named = ["ice-ufrag", "ice-pwd"]
-            .iter()
-            .all(|name| description::attribute(remote, name).is_some());
-        if named {
-            return Ok(());
-        }
-        Err(TransportError::BadDescription(
-            "it has no user fragment or no password".to_owned(),
-        ))
-    }
-
-    /// rtc has dropped its pairs.
-    fn begin_again(&mut self) {
-        self.checks.restart();
-        self.works = None;
-    }
-
     fn lingered_enough(&mut self) -> bool {
         match self.closing {
             Closing::Lingers { until } => self.unacknowledged() == 0 || Instant::now() >= until,

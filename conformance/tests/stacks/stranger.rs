@@ -5,11 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use p2claw_agent::{
     connection::{Connection, connect},
-    transport::{LANE_LABEL, PeerTransport as _},
+    transport::{LANE_LABEL, PeerTransport},
 };
 use p2claw_proto::v1::SessionHello;
-use p2claw_rtc_str0m::Endpoint;
-use p2claw_session::{Config, Role, StreamId, frame::Frame};
+use p2claw_session::{Config, Fields, Response, Role, StreamId, frame::Frame};
 use str0m::{
     Candidate, Event, Input, Output, Rtc, RtcConfig,
     change::SdpAnswer,
@@ -22,7 +21,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{PATIENCE, drive, endpoint};
+use crate::{PATIENCE, Stack, known, sessions::drive};
 
 /// What the stranger saw.
 #[derive(Debug, PartialEq)]
@@ -38,8 +37,10 @@ struct Stranger {
     socket: UdpSocket,
     local: SocketAddr,
     lanes: Vec<ChannelId>,
+    /// Bytes of the longest datagram that came.
+    longest: usize,
     agent: Connection,
-    _endpoint: Endpoint,
+    _endpoint: Box<dyn PeerTransport>,
 }
 
 fn lane(number: u16) -> ChannelConfig {
@@ -52,7 +53,11 @@ fn lane(number: u16) -> ChannelConfig {
 
 impl Stranger {
     /// Calls an agent with four lanes, and says nothing yet. `change` may spoil the offer.
-    async fn call(version: DtlsVersion, change: impl FnOnce(String) -> String) -> Self {
+    async fn call(
+        agent: Stack,
+        version: DtlsVersion,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let local = socket.local_addr().unwrap();
         let mut rtc = RtcConfig::new()
@@ -65,7 +70,7 @@ impl Stranger {
             .map(|number| changes.add_channel_with_config(lane(number)))
             .collect();
         let (offer, pending) = changes.apply().unwrap();
-        let endpoint = endpoint();
+        let endpoint = agent.endpoint();
         let accepted = endpoint
             .accept(&change(offer.to_sdp_string()))
             .await
@@ -79,6 +84,7 @@ impl Stranger {
             socket,
             local,
             lanes,
+            longest: 0,
             agent,
             _endpoint: endpoint,
         }
@@ -142,6 +148,7 @@ impl Stranger {
             let now = Instant::now().into_std();
             let input = match received {
                 Ok(Ok((length, source))) => {
+                    self.longest = self.longest.max(length);
                     let contents = &buffer[..length];
                     match Receive::new(Protocol::Udp, source, self.local, contents) {
                         Ok(received) => Input::Receive(now, received),
@@ -150,7 +157,10 @@ impl Stranger {
                 }
                 Ok(Err(_)) | Err(_) => Input::Timeout(now),
             };
-            self.rtc.handle_input(input).unwrap();
+            if self.rtc.handle_input(input).is_err() {
+                // A fatal alert, for one.
+                return wanted(&Seen::Over).then_some(Seen::Over);
+            }
         }
         None
     }
@@ -182,19 +192,29 @@ fn seen(event: Event) -> Option<Seen> {
 }
 
 /// RTC-013
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn either_version_of_dtls_will_do() {
-    for version in [DtlsVersion::Dtls12, DtlsVersion::Dtls13] {
-        let mut stranger = Stranger::call(version, |offer| offer).await;
-        stranger.greet().await;
-        stranger.ping(7).await;
-    }
+pub(crate) async fn dtls_1_2_will_do(agent: Stack) {
+    let mut stranger = Stranger::call(agent, DtlsVersion::Dtls12, |offer| offer).await;
+    stranger.greet().await;
+    stranger.ping(7).await;
+}
+
+/// RTC-013: the newer version, which a visitor may insist on.
+pub(crate) async fn dtls_1_3_will_do(agent: Stack) {
+    let mut stranger = Stranger::call(agent, DtlsVersion::Dtls13, |offer| offer).await;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let first = stranger.lanes[0];
+    let open = stranger
+        .find(|seen| *seen == Seen::Open(first), deadline)
+        .await;
+    known::compare(
+        open.is_some(),
+        (agent == Stack::Webrtc).then_some(known::NO_DTLS_1_3),
+    );
 }
 
 /// RTC-002: lanes that were agreed on beforehand carry frames, under the numbers of the lanes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lanes_are_there_without_being_opened() {
-    let mut stranger = Stranger::call(DtlsVersion::Auto, |offer| offer).await;
+pub(crate) async fn lanes_are_there_without_being_opened(agent: Stack) {
+    let mut stranger = Stranger::call(agent, DtlsVersion::Auto, |offer| offer).await;
     stranger.greet().await;
     for (number, id) in stranger.lanes.clone().into_iter().enumerate() {
         let number = u16::try_from(number).unwrap();
@@ -205,9 +225,8 @@ async fn lanes_are_there_without_being_opened() {
 }
 
 /// RTC-004: a channel that was opened in-band is no lane, and harms none.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn channels_that_are_opened_in_band_are_ignored() {
-    let mut stranger = Stranger::call(DtlsVersion::Auto, |offer| offer).await;
+pub(crate) async fn channels_that_are_opened_in_band_are_ignored(agent: Stack) {
+    let mut stranger = Stranger::call(agent, DtlsVersion::Auto, |offer| offer).await;
     stranger.greet().await;
     let config = ChannelConfig {
         label: LANE_LABEL.to_owned(),
@@ -221,9 +240,8 @@ async fn channels_that_are_opened_in_band_are_ignored() {
 }
 
 /// RTC-006: a session has all of its lanes or none.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lane_that_closes_ends_the_session() {
-    let mut stranger = Stranger::call(DtlsVersion::Auto, |offer| offer).await;
+pub(crate) async fn a_lane_that_closes_ends_the_session(agent: Stack) {
+    let mut stranger = Stranger::call(agent, DtlsVersion::Auto, |offer| offer).await;
     stranger.greet().await;
     stranger.ping(3).await;
     let second = stranger.lanes[1];
@@ -238,9 +256,8 @@ async fn a_lane_that_closes_ends_the_session() {
 }
 
 /// SES-064, SES-023: a body that is not complete when the association ends does not look complete.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_end_of_the_association_cuts_bodies_off() {
-    let mut stranger = Stranger::call(DtlsVersion::Auto, |offer| offer).await;
+pub(crate) async fn the_end_of_the_association_cuts_bodies_off(agent: Stack) {
+    let mut stranger = Stranger::call(agent, DtlsVersion::Auto, |offer| offer).await;
     stranger.greet().await;
     let first = stranger.lanes[0];
     let stream = StreamId::new(1).unwrap();
@@ -268,9 +285,8 @@ async fn the_end_of_the_association_cuts_bodies_off() {
 }
 
 /// RTC-005: text is no frame, whatever it says.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn text_ends_the_session() {
-    let mut stranger = Stranger::call(DtlsVersion::Auto, |offer| offer).await;
+pub(crate) async fn text_ends_the_session(agent: Stack) {
+    let mut stranger = Stranger::call(agent, DtlsVersion::Auto, |offer| offer).await;
     stranger.greet().await;
     let first = stranger.lanes[0];
     stranger.send(first, false, &Frame::Ping { token: 5 }.encode());
@@ -288,9 +304,49 @@ async fn text_ends_the_session() {
     );
 }
 
+/// Packets of a session fit a path whose packets are 1200 bytes at most, with IPv6 as well.
+pub(crate) async fn packets_fit_a_path_of_1200_bytes(agent: Stack) {
+    const IPV6_AND_UDP: usize = 40 + 8;
+    let mut stranger = Stranger::call(agent, DtlsVersion::Dtls12, |offer| offer).await;
+    stranger.greet().await;
+    let first = stranger.lanes[0];
+    let stream = StreamId::new(1).unwrap();
+    let head = p2claw_proto::v1::Request {
+        method: "GET".to_owned(),
+        target: "/".to_owned(),
+        end: true,
+        ..Default::default()
+    };
+    stranger.send(first, true, &Frame::Request { stream, head }.encode());
+    let connection = stranger.agent.clone();
+    tokio::spawn(async move {
+        let mut incoming = connection.accept().await.unwrap();
+        let body = Response {
+            status: 200,
+            fields: Fields::new(),
+            end: false,
+        };
+        incoming.answer.respond(body).unwrap();
+        // For as long as the stranger's credit lasts.
+        let _ = incoming.answer.write(Bytes::from(vec![7; 1 << 20])).await;
+    });
+    let mut received = 0;
+    while received < 40_000 {
+        let seen = stranger.until(|seen| matches!(seen, Seen::Frame(..))).await;
+        if let Seen::Frame(_, Frame::Data { data, .. }) = seen {
+            received += data.len();
+        }
+    }
+    let longest = stranger.longest;
+    // As long as may be, for short ones cost throughput.
+    assert!(
+        (1_100..=1_200 - IPV6_AND_UDP).contains(&longest),
+        "{longest} bytes"
+    );
+}
+
 /// RTC-012: a visitor without a candidate that the agent can use is found by its own checks.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_visitor_without_candidates_is_found() {
+pub(crate) async fn a_visitor_without_candidates_is_found(agent: Stack) {
     let hidden = |offer: String| {
         let lines = offer.split_inclusive("\r\n");
         let kept: String = lines
@@ -299,7 +355,7 @@ async fn a_visitor_without_candidates_is_found() {
         assert_ne!(kept, offer);
         kept
     };
-    let mut stranger = Stranger::call(DtlsVersion::Auto, hidden).await;
+    let mut stranger = Stranger::call(agent, DtlsVersion::Auto, hidden).await;
     stranger.greet().await;
     stranger.ping(4).await;
     let path = stranger.agent.path().unwrap();
@@ -307,8 +363,7 @@ async fn a_visitor_without_candidates_is_found() {
 }
 
 /// IDN-015: the agent talks to the certificate that it signed for, and to no other one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_certificate_never_gets_a_lane() {
+pub(crate) async fn another_certificate_never_gets_a_lane(agent: Stack) {
     let forged = |offer: String| {
         let mut digits = 0;
         let lines = offer.split_inclusive("\r\n").map(|line| {
@@ -323,7 +378,7 @@ async fn another_certificate_never_gets_a_lane() {
         assert!(digits > 0 && forged != offer);
         forged
     };
-    let mut stranger = Stranger::call(DtlsVersion::Auto, forged).await;
+    let mut stranger = Stranger::call(agent, DtlsVersion::Auto, forged).await;
     let deadline = Instant::now() + Duration::from_secs(3);
     let first = stranger.lanes[0];
     let opened = stranger

@@ -1,9 +1,4 @@
-//! Two str0m endpoints on loopback carry a session.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
+//! Sessions between two stacks.
 
 use std::time::Duration;
 
@@ -12,31 +7,22 @@ use p2claw_agent::{
     connection::{Connection, Driver, Incoming, StreamError, connect},
     transport::{Peer, PeerEvent, PeerTransport},
 };
-use p2claw_rtc_webrtc::{Endpoint, EndpointConfig};
 use p2claw_session::{Config, ErrorCode, Fields, Request, Response, Role, Target};
 use tokio::{task::JoinHandle, time::timeout};
 
-/// Longer than any step takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::{LANES, PATIENCE, Stack};
 
-fn endpoint() -> Endpoint {
-    Endpoint::bind(&EndpointConfig {
-        loopback: true,
-        ..EndpointConfig::default()
-    })
-    .unwrap()
-}
-
-struct Pair {
-    visitor: Connection,
-    agent: Connection,
+/// Two ends of a session, each driven by a task.
+pub(crate) struct Pair {
+    pub(crate) visitor: Connection,
+    pub(crate) agent: Connection,
     visitor_driver: JoinHandle<()>,
     agent_driver: JoinHandle<()>,
-    _endpoints: (Endpoint, Endpoint),
+    _endpoints: (Box<dyn PeerTransport>, Box<dyn PeerTransport>),
 }
 
-async fn pair() -> Pair {
-    let (near, far) = (endpoint(), endpoint());
+pub(crate) async fn pair(visitor: Stack, agent: Stack) -> Pair {
+    let (near, far) = (visitor.endpoint(), agent.endpoint());
     let mut offered = near.offer().await.unwrap();
     let accepted = far.accept(&offered.offer).await.unwrap();
     assert!(
@@ -46,7 +32,7 @@ async fn pair() -> Pair {
     );
     offered.peer.accept_answer(&accepted.answer).unwrap();
     let config = Config {
-        lanes: 4,
+        lanes: LANES,
         ..Config::default()
     };
     let (visitor, driver) = connect(Role::Visitor, config.clone(), offered.peer);
@@ -62,7 +48,7 @@ async fn pair() -> Pair {
     }
 }
 
-async fn drive(driver: Driver) {
+pub(crate) async fn drive(driver: Driver) {
     driver.await;
 }
 
@@ -120,9 +106,8 @@ async fn fetch(visitor: &Connection, path: &str) -> usize {
 }
 
 /// RTC-003
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_and_large_bodies_arrive_whole() {
-    let pair = pair().await;
+pub(crate) async fn requests_and_large_bodies_arrive_whole(visitor: Stack, agent: Stack) {
+    let pair = pair(visitor, agent).await;
     tokio::spawn(serve(pair.agent.clone()));
     let work = async {
         assert_eq!(fetch(&pair.visitor, "/0").await, 0);
@@ -135,14 +120,13 @@ async fn requests_and_large_bodies_arrive_whole() {
         assert_eq!((a, b, c), (3_000_000, 20, 5_000_001));
     };
     timeout(PATIENCE, work).await.unwrap();
-    assert_eq!(pair.visitor.peer_settings().unwrap().lanes, 4);
+    assert_eq!(pair.visitor.peer_settings().unwrap().lanes, LANES);
     let path = pair.visitor.path().unwrap();
     assert_ne!(path.local, path.remote);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_waits_stalls_its_own_stream_only() {
-    let pair = pair().await;
+pub(crate) async fn a_reader_that_waits_stalls_its_own_stream_only(visitor: Stack, agent: Stack) {
+    let pair = pair(visitor, agent).await;
     tokio::spawn(serve(pair.agent.clone()));
     let work = async {
         let mut stalled = pair.visitor.open(get("/30000000")).unwrap();
@@ -158,12 +142,14 @@ async fn a_reader_that_waits_stalls_its_own_stream_only() {
     timeout(PATIENCE * 2, work).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_is_given_up_is_an_error_at_the_other_end() {
-    let pair = pair().await;
-    let visitor = pair.visitor.clone();
+pub(crate) async fn a_body_that_is_given_up_is_an_error_at_the_other_end(
+    visitor: Stack,
+    agent: Stack,
+) {
+    let pair = pair(visitor, agent).await;
+    let near = pair.visitor.clone();
     let reader = tokio::spawn(async move {
-        let mut exchange = visitor.open(get("/cut")).unwrap();
+        let mut exchange = near.open(get("/cut")).unwrap();
         exchange.head().await.unwrap();
         loop {
             match exchange.response.data().await {
@@ -191,12 +177,14 @@ async fn a_body_that_is_given_up_is_an_error_at_the_other_end() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn closing_one_end_ends_the_other_and_wakes_who_waits() {
-    let pair = pair().await;
-    let visitor = pair.visitor.clone();
+pub(crate) async fn closing_one_end_ends_the_other_and_wakes_who_waits(
+    visitor: Stack,
+    agent: Stack,
+) {
+    let pair = pair(visitor, agent).await;
+    let near = pair.visitor.clone();
     let waiting = tokio::spawn(async move {
-        let mut exchange = visitor.open(get("/1")).unwrap();
+        let mut exchange = near.open(get("/1")).unwrap();
         exchange.head().await
     });
     let incoming = timeout(PATIENCE, pair.agent.accept())
@@ -221,11 +209,10 @@ async fn closing_one_end_ends_the_other_and_wakes_who_waits() {
 
 /// An end that finishes leaves nothing behind: not what waits in the session, and not what waits
 /// in SCTP for its acknowledgement.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn finishing_waits_for_the_last_byte() {
-    let pair = pair().await;
-    let visitor = pair.visitor.clone();
-    let fetched = tokio::spawn(async move { fetch(&visitor, "/2000001").await });
+pub(crate) async fn finishing_waits_for_the_last_byte(visitor: Stack, agent: Stack) {
+    let pair = pair(visitor, agent).await;
+    let near = pair.visitor.clone();
+    let fetched = tokio::spawn(async move { fetch(&near, "/2000001").await });
     let incoming = timeout(PATIENCE, pair.agent.accept()).await.unwrap();
     let Incoming { mut answer, .. } = incoming.unwrap();
     answer.respond(ok()).unwrap();
@@ -248,11 +235,13 @@ async fn finishing_waits_for_the_last_byte() {
         .unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_visitor_that_vanishes_is_noticed_by_whoever_writes() {
-    let pair = pair().await;
-    let visitor = pair.visitor.clone();
-    let mut exchange = visitor.open(get("/1")).unwrap();
+pub(crate) async fn a_visitor_that_vanishes_is_noticed_by_whoever_writes(
+    visitor: Stack,
+    agent: Stack,
+) {
+    let pair = pair(visitor, agent).await;
+    let near = pair.visitor.clone();
+    let mut exchange = near.open(get("/1")).unwrap();
     let mut incoming = timeout(PATIENCE, pair.agent.accept())
         .await
         .unwrap()
@@ -264,23 +253,9 @@ async fn a_visitor_that_vanishes_is_noticed_by_whoever_writes() {
     assert_eq!(stopped, StreamError::Stopped(ErrorCode::CANCELLED));
 }
 
-#[tokio::test]
-async fn rubbish_is_refused_and_costs_nothing() {
-    let endpoint = endpoint();
-    for offer in [
-        "",
-        "v=0",
-        "\0\0",
-        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
-    ] {
-        assert!(endpoint.accept(offer).await.is_err(), "{offer:?}");
-    }
-}
-
 /// IDN-021
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_certificate_never_connects() {
-    let (near, far, third) = (endpoint(), endpoint(), endpoint());
+pub(crate) async fn a_wrong_certificate_never_connects(visitor: Stack, agent: Stack) {
+    let (near, far, third) = (visitor.endpoint(), agent.endpoint(), agent.endpoint());
     let mut offered = near.offer().await.unwrap();
     let accepted = far.accept(&offered.offer).await.unwrap();
     let other = third.accept(&offered.offer).await.unwrap();

@@ -1,0 +1,109 @@
+//! Paths through a relay of the field.
+
+use std::{sync::Arc, time::Duration};
+
+use p2claw_agent::transport::{CandidateKind, PeerEvent};
+use p2claw_conformance::coturn::Coturn;
+use p2claw_network::{HubConfig, Machine};
+use p2claw_session::LaneId;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    Stack,
+    ends::{End, Ends},
+    known,
+    moving::Moving,
+};
+
+fn relay_only(stack: Stack) -> Box<dyn p2claw_agent::transport::PeerTransport> {
+    let config = HubConfig {
+        relay_only: true,
+        ..HubConfig::default()
+    };
+    stack.on(Arc::new(Machine), config)
+}
+
+/// RTC-016: the session is the same through a relay; both ends know that it is one.
+pub(crate) async fn a_relayed_path_is_known_as_one(visitor: Stack, agent: Stack) {
+    let coturn = Coturn::start().await;
+    let near = relay_only(visitor);
+    near.use_servers(&[coturn.server("udp")]);
+    let mut ends = Ends::between(near, agent.endpoint()).await;
+    ends.opened().await;
+    ends.talk().await;
+    let path = ends.visitor.path().unwrap();
+    assert_eq!(path.local_kind, CandidateKind::Relayed, "{path:?}");
+    let path = ends.agent.path().unwrap();
+    assert_eq!(path.remote_kind, CandidateKind::Relayed, "{path:?}");
+    // A new allocation, and through it on.
+    ends.restart();
+    ends.talk().await;
+    assert!(ends.visitor.path().unwrap().is_relayed());
+}
+
+/// RTC-011: an offer leaves without what has to be asked for first; that follows, and so does the
+/// word that there is no more.
+pub(crate) async fn candidates_are_told_as_they_come(visitor: Stack, agent: Stack) {
+    let coturn = Coturn::start().await;
+    let (near, far) = (relay_only(visitor), relay_only(agent));
+    near.use_servers(&[coturn.server("udp")]);
+    far.use_servers(&[coturn.server("tcp")]);
+    let mut offered = near.offer().await.unwrap();
+    assert!(!offered.offer.contains("a=candidate:"), "{}", offered.offer);
+    let accepted = far.accept(&offered.offer).await.unwrap();
+    assert!(!accepted.answer.contains("a=candidate:"));
+    offered.peer.accept_answer(&accepted.answer).unwrap();
+    let mut ends = Ends::new(offered.peer, accepted.peer, (near, far));
+    let (mut told, mut complete, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    ends.until(
+        "both ends open, and have no more candidates",
+        |end, event| {
+            match event {
+                PeerEvent::Candidate(Some(candidate)) => {
+                    assert!(candidate.starts_with("candidate:"), "{candidate}");
+                    assert!(candidate.contains(" typ relay"), "{candidate}");
+                    told.push(end);
+                }
+                PeerEvent::Candidate(None) => complete.push(end),
+                PeerEvent::LaneOpen(LaneId::ZERO) => open.push(end),
+                _ => {}
+            }
+            complete.len() == 2 && open.len() == 2
+        },
+    )
+    .await;
+    for end in [End::Visitor, End::Agent] {
+        assert!(told.contains(&end), "{told:?}");
+    }
+    ends.talk().await;
+}
+
+/// A visit that had to begin on a relay goes on without it once UDP gets through.
+pub(crate) async fn a_direct_path_takes_over_from_a_relay(visitor: Stack, agent: Stack) {
+    let coturn = Coturn::start().await;
+    let network = Arc::new(Moving::default());
+    network.cut(true);
+    let near = visitor.on(network.clone(), HubConfig::default());
+    near.use_servers(&[coturn.server("tcp")]);
+    let mut ends = Ends::between(near, agent.endpoint()).await;
+    ends.opened().await;
+    ends.talk().await;
+    assert!(ends.visitor.path().unwrap().is_relayed());
+    network.cut(false);
+    let direct = async {
+        loop {
+            ends.talk().await;
+            let paths = [ends.visitor.path(), ends.agent.path()];
+            if paths.iter().all(|path| !path.unwrap().is_relayed()) {
+                break;
+            }
+            // The checks go at a pace of their own.
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let outcome = timeout(Duration::from_secs(5), direct).await;
+    known::compare(
+        outcome.is_ok(),
+        (visitor == Stack::Webrtc).then_some(known::FIRST_PAIR_FOR_EVER),
+    );
+}
