@@ -50,7 +50,7 @@ impl Stack {
         let hub = Hub::bind_on(network, config)?;
         Ok(match self {
             Self::Str0m => Arc::new(p2claw_rtc_str0m::Endpoint::on(hub, LANES)),
-            Self::Webrtc => return Err("not yet".into()),
+            Self::Webrtc => Arc::new(p2claw_rtc_webrtc::Endpoint::on(hub, LANES)),
         })
     }
 }

@@ -7,6 +7,7 @@ mod exit;
 mod network;
 mod output;
 mod sample;
+mod stack;
 mod table;
 mod values;
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use p2claw_agent::{Agent, ApiSocket, LinkStatus, Routes, StateDir};
 use p2claw_identity::IdentityKey;
-use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -29,11 +28,10 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<(), CommandError> {
         relay_only: false,
     }
     .bind()?;
-    let endpoint = Endpoint::on(hub, EndpointConfig::default().lanes);
     let agent = Agent {
         key: Arc::clone(&key),
         routes: Arc::clone(&routes),
-        transport: Arc::new(endpoint),
+        transport: arguments.stack.rtc.on(hub),
         coord: arguments.coord.clone(),
         software: SOFTWARE.to_owned(),
         api: Some(api),

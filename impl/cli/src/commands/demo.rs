@@ -12,7 +12,6 @@ use p2claw_agent::{
 use p2claw_coord::RelayConfig;
 use p2claw_identity::{AppName, IdentityKey};
 use p2claw_relay::Relay;
-use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
 use p2claw_signaling::address::PublicAddress;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
@@ -112,10 +111,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
     let agent = Agent {
         key: Arc::clone(&key),
         routes,
-        transport: Arc::new(Endpoint::on(
-            sockets.bind()?,
-            EndpointConfig::default().lanes,
-        )),
+        transport: arguments.stack.rtc.on(sockets.bind()?),
         coord: coord_url,
         software: SOFTWARE.to_owned(),
         api: Some(ground.api),
