@@ -10,7 +10,7 @@ use p2claw_agent::{StateDir, Upstream};
 use p2claw_identity::AppName;
 use p2claw_signaling::address::PublicAddress;
 
-use crate::{exit::CommandError, stack::Rtc, values};
+use crate::{exit::CommandError, stack::StackArguments, values};
 
 /// Where `p2claw coord` listens and agents look for it, unless told otherwise.
 pub(crate) const DEFAULT_COORD: &str = "http://127.0.0.1:8788";
@@ -94,21 +94,13 @@ pub(crate) struct DemoArguments {
     /// Expose this app instead of the sample: a port, 127.0.0.1:PORT or unix:/path
     #[arg(long, value_parser = values::upstream)]
     pub(crate) upstream: Option<Upstream>,
+    #[command(flatten)]
+    pub(crate) stack: StackArguments,
     /// Print one line of JSON when ready; logs go to standard error
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) rtc: RtcArguments,
-    #[command(flatten)]
     pub(crate) state: StateArguments,
-}
-
-/// Which WebRTC stack carries sessions.
-#[derive(Debug, Args)]
-pub(crate) struct RtcArguments {
-    /// WebRTC stack; visitors see no difference
-    #[arg(long, env = "P2CLAW_RTC", value_enum, default_value_t)]
-    pub(crate) rtc: Rtc,
 }
 
 #[derive(Debug, Args)]
@@ -121,7 +113,7 @@ pub(crate) struct RunArguments {
     #[arg(long, default_value = "0", value_parser = values::port)]
     pub(crate) udp_port: u16,
     #[command(flatten)]
-    pub(crate) rtc: RtcArguments,
+    pub(crate) stack: StackArguments,
     /// Print one line of JSON when ready; logs go to standard error
     #[arg(long)]
     pub(crate) json: bool,

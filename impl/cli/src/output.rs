@@ -21,8 +21,9 @@ pub(crate) fn start_logging(verbose: u8, command: &Command) {
     };
     let usual = || {
         EnvFilter::new(format!(
-            "error,p2claw={ours},p2claw_agent={ours},p2claw_coord={ours},p2claw_edge={ours},\
-             p2claw_network={ours},p2claw_rtc_str0m={ours}"
+            // Strangers' packets make webrtc-rs (`rtc`, `rtc_ice`, ...) complain.
+            "error,rtc=off,p2claw={ours},p2claw_agent={ours},p2claw_coord={ours},p2claw_edge={ours},\
+             p2claw_network={ours},p2claw_rtc_str0m={ours},p2claw_rtc_webrtc={ours}"
         ))
     };
     let filter = match std::env::var("P2CLAW_LOG") {

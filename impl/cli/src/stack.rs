@@ -1,27 +1,33 @@
-//! The WebRTC stacks that this program brings.
+//! Which WebRTC stack carries the sessions.
 
 use std::sync::Arc;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use p2claw_agent::transport::PeerTransport;
 use p2claw_network::Hub;
 
-/// Lanes of a session (`RTC-002`).
+/// As the browser client has them (`RTC-003`).
 const LANES: u8 = 4;
 
-/// A WebRTC stack; what is said over the network is the same with each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Args)]
+pub(crate) struct StackArguments {
+    /// WebRTC stack to use. They carry the same protocol; visitors notice no difference
+    #[arg(long, env = "P2CLAW_RTC", value_enum, default_value_t = Rtc::Str0m)]
+    pub(crate) rtc: Rtc,
+}
+
+/// A WebRTC stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Rtc {
-    /// str0m: sets up sooner, and takes less of the processor for small requests
-    #[default]
+    /// str0m
     Str0m,
-    /// webrtc-rs: carries more over fast lines
+    /// webrtc-rs
     Webrtc,
 }
 
 impl Rtc {
-    /// Peers on these sockets.
-    pub(crate) fn endpoint(self, hub: Hub) -> Arc<dyn PeerTransport> {
+    /// The stack on these sockets.
+    pub(crate) fn on(self, hub: Hub) -> Arc<dyn PeerTransport> {
         match self {
             Self::Str0m => Arc::new(p2claw_rtc_str0m::Endpoint::on(hub, LANES)),
             Self::Webrtc => Arc::new(p2claw_rtc_webrtc::Endpoint::on(hub, LANES)),

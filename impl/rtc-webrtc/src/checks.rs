@@ -232,6 +232,11 @@ impl Checks {
         pair
     }
 
+    /// Whether rtc has a pair, and takes what is no check.
+    pub(crate) fn has_pair(&self) -> bool {
+        self.state != State::Searching
+    }
+
     /// rtc has a pair that works.
     pub(crate) fn connected(&mut self) {
         self.state = State::Connected;

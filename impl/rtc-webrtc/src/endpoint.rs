@@ -78,8 +78,7 @@ impl Endpoint {
     }
 
     /// Makes the certificate, too: one for each session (`RTC-009`), in less than a millisecond.
-    fn fresh(&self) -> Result<Fresh, TransportError> {
-        let port = self.hub.attach()?;
+    fn fresh(&self, port: Port) -> Result<Fresh, TransportError> {
         let mut rtc = RTCPeerConnectionBuilder::new()
             .with_setting_engine(settings())
             .build(Instant::now().into_std())
@@ -104,7 +103,7 @@ impl Endpoint {
             mut rtc,
             port,
             lanes,
-        } = self.fresh()?;
+        } = self.fresh(self.hub.attach()?)?;
         let now = Instant::now().into_std();
         rtc.set_remote_description(now, parsed)
             .map_err(of_description)?;
@@ -130,7 +129,7 @@ impl Endpoint {
             mut rtc,
             port,
             lanes,
-        } = self.fresh()?;
+        } = self.fresh(self.hub.attach_apart()?)?;
         let offer = rtc.create_offer(None).map_err(of_stack)?;
         rtc.set_local_description(Instant::now().into_std(), offer.clone())
             .map_err(of_stack)?;

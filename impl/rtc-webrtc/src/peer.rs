@@ -43,6 +43,9 @@ const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// task from its other work.
 const DATAGRAMS_PER_TURN: usize = 32;
 
+/// Datagrams that may come before this end has a pair: a first flight of DTLS.
+const EARLY_DATAGRAMS: usize = 16;
+
 /// Datagrams that one SACK answers at most.
 const DATAGRAMS_PER_SACK: usize = 16;
 
@@ -65,6 +68,9 @@ pub(crate) struct WebrtcPeer {
     timer: Pin<Box<Sleep>>,
     /// Bounded: filled from one input, emptied before the next is read.
     events: VecDeque<PeerEvent>,
+    /// What the other end sent before there was a pair, whose checks were done sooner. rtc would
+    /// drop it, and the other end say it again only after a second.
+    early: VecDeque<Datagram>,
     path: Option<Path>,
     /// What the owner was told of the path.
     works: Option<bool>,
@@ -121,6 +127,7 @@ impl WebrtcPeer {
             },
             timer: Box::pin(sleep_until(Instant::now())),
             events: VecDeque::new(),
+            early: VecDeque::new(),
             path: None,
             works: None,
             associated: false,
@@ -297,10 +304,17 @@ impl WebrtcPeer {
     fn poll_receive(&mut self, budget: usize, cx: &mut Context<'_>) -> usize {
         let mut count = 0;
         while count < budget.min(DATAGRAMS_PER_SACK) {
-            let Poll::Ready(datagram) = self.port.poll_receive(cx) else {
+            let Some(datagram) = self.next_datagram(cx) else {
                 break;
             };
             count += 1;
+            if !self.checks.has_pair() && !checks::is_stun(&datagram.contents) {
+                // Full: lost, as on a network.
+                if self.early.len() < EARLY_DATAGRAMS {
+                    self.early.push_back(datagram);
+                }
+                continue;
+            }
             match self.checks.arrives(&datagram) {
                 Arrival::Pass => self.receive(datagram),
                 Arrival::PassWith(nomination) => {
@@ -316,6 +330,18 @@ impl WebrtcPeer {
             }
         }
         count
+    }
+
+    fn next_datagram(&mut self, cx: &mut Context<'_>) -> Option<Datagram> {
+        if self.checks.has_pair()
+            && let Some(datagram) = self.early.pop_front()
+        {
+            return Some(datagram);
+        }
+        match self.port.poll_receive(cx) {
+            Poll::Ready(datagram) => Some(datagram),
+            Poll::Pending => None,
+        }
     }
 
     fn receive(&mut self, datagram: Datagram) {

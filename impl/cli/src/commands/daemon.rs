@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: RunArguments) -> Result<(), CommandError> {
     let agent = Agent {
         key: Arc::clone(&key),
         routes: Arc::clone(&routes),
-        transport: arguments.rtc.rtc.endpoint(hub),
+        transport: arguments.stack.rtc.on(hub),
         coord: arguments.coord.clone(),
         software: SOFTWARE.to_owned(),
         api: Some(api),

@@ -111,7 +111,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<(), CommandError> {
     let agent = Agent {
         key: Arc::clone(&key),
         routes,
-        transport: arguments.rtc.rtc.endpoint(sockets.bind()?),
+        transport: arguments.stack.rtc.on(sockets.bind()?),
         coord: coord_url,
         software: SOFTWARE.to_owned(),
         api: Some(ground.api),
