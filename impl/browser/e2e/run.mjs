@@ -1,17 +1,29 @@
-// Runs test/*.test.mjs with node's own runner, one file after another. Words on the command line
-// choose files by name.
+// Runs test/*.test.mjs with node's own runner, one file after another.
+//
+//   node run.mjs [--browser chromium|firefox] [--rtc str0m|webrtc] [words]
+//
+// --rtc chooses the WebRTC stack of the agent; words choose files by name.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const root = dirname(fileURLToPath(import.meta.url));
-const wanted = process.argv.slice(2);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { browser: { type: "string", default: "chromium" }, rtc: { type: "string", default: "" } },
+});
+for (const [option, allowed] of [["browser", ["chromium", "firefox"]], ["rtc", ["", "str0m", "webrtc"]]]) {
+  if (!allowed.includes(values[option])) throw new Error(`--${option} is one of ${allowed.filter(Boolean).join(", ")}`);
+}
 const files = readdirSync(join(root, "test"))
   .filter((name) => name.endsWith(".test.mjs"))
-  .filter((name) => wanted.length === 0 || wanted.some((word) => name.includes(word)))
+  .filter((name) => positionals.length === 0 || positionals.some((word) => name.includes(word)))
   .map((name) => join(root, "test", name));
-if (files.length === 0) throw new Error(`no test file has any of ${wanted.join(", ")} in its name`);
-const flags = ["--test", "--test-concurrency=1", "--test-timeout=240000", "--test-reporter=spec"];
-const run = spawnSync(process.execPath, [...flags, ...files], { stdio: "inherit" });
+if (files.length === 0) throw new Error(`no test file has any of ${positionals.join(", ")} in its name`);
+// The time limit holds for files as well; scenarios have their own.
+const flags = ["--test", "--test-concurrency=1", "--test-timeout=600000", "--test-reporter=spec"];
+const env = { ...process.env, P2CLAW_BROWSER: values.browser, P2CLAW_RTC: values.rtc };
+const run = spawnSync(process.execPath, [...flags, ...files], { stdio: "inherit", env });
 process.exitCode = run.status ?? 1;

@@ -154,6 +154,10 @@ export class Player {
         return turnedDown(step, RangeError, () => this.#session.end(stream, Number(step.code), step.reason ?? ""));
       case "take":
         return this.#take(stream, step.bytes ?? 0);
+      case "path_lost":
+        return this.#session.pathLost(this.#now);
+      case "path_found":
+        return this.#session.pathFound();
       case "end":
         return this.#session.close(ErrorCode[step.code as keyof typeof ErrorCode], "a defect");
       default:

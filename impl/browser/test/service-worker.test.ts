@@ -9,7 +9,7 @@ import { type RequestView, cookieScope, requestFields, requestSite, requestTarge
 
 const environment = { origin: "https://app-acme.example", userAgent: "Browser/1", languages: ["de-DE", "de", "en"] };
 const view = (change: Partial<RequestView> = {}): RequestView => ({
-  method: "GET", url: "https://app-acme.example/a", headers: [], referrer: "", mode: "cors", destination: "", cache: "default", ...change,
+  method: "GET", url: "https://app-acme.example/a", headers: [], referrer: "", referrerPolicy: "", mode: "cors", destination: "", cache: "default", ...change,
 });
 const siteOf = (change: Partial<RequestView>, byApp = false): string => requestSite(view(change), environment.origin, byApp);
 const fieldsOf = (change: Partial<RequestView> = {}, length?: number): Record<string, string> =>
@@ -71,6 +71,16 @@ test("a frame that another site sends here says so", () => {
   }
   assert.equal(siteOf({ ...navigation, method: "POST", headers: [["origin", "null"]] }, true), "same-origin", "the app's page says that it is its own");
   assert.equal(siteOf({ method: "POST", referrer: "" }), "same-origin", "parts of a page");
+});
+
+// BRO-015
+test("a page that hides where it is hides the origin of its forms, and of nothing else", () => {
+  const hidden = { method: "POST", referrerPolicy: "no-referrer" };
+  const form = view({ ...hidden, mode: "navigate", destination: "iframe" });
+  const origin = (request: RequestView): string | undefined => requestFields(request, environment, "same-origin").find(([name]) => name === "origin")?.[1];
+  assert.equal(origin(form), "null");
+  assert.equal(origin({ ...form, referrerPolicy: "same-origin" }), environment.origin);
+  assert.equal(origin(view(hidden)), environment.origin, "fetch");
 });
 
 // BRO-045, BRO-046

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { encodeVisitRequest, encodeVisitUpdate, VisitEventReader, type VisitEvent } from "../src/codec/signaling-messages.ts";
 import { sdpFingerprint } from "../src/identity/sdp.ts";
-import { Connection, isCandidate } from "../src/shell/connection.ts";
+import { Connection } from "../src/shell/connection.ts";
+import { isCandidate } from "../src/shell/introduction.ts";
 import { Pins } from "../src/shell/pins.ts";
 import type { VisitError } from "../src/shell/visit-error.ts";
 import { SIGNAL_CODES } from "../src/codec/registry.ts";
@@ -78,6 +79,8 @@ class Visitor {
     this.#connection = new Connection({ alias, app }, new Pins("https://app.example", pins[0] === undefined ? "" : `#p=${pins[0]}`, { read: () => Promise.resolve(undefined), add: (pin) => Promise.resolve(pin) }), {
       onChannels: () => undefined,
       onVerified: () => done.push("answer"),
+      onPath: () => undefined,
+      onRestart: () => undefined,
       onFailed: (error: VisitError) => done.push(error.code === "COORD_UNREACHABLE" ? "lost" : error.refused || error.code === "MALFORMED" ? "refused" : "end"),
     });
   }

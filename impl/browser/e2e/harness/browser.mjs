@@ -1,22 +1,5 @@
-// Chromium, and a visitor in it: a context of its own, as fresh as a private window.
-import { chromium } from "playwright-core";
-import { chromiumPath } from "./place.mjs";
+// A visitor in the browser under test: a context of its own, as fresh as a private window.
 import { until } from "./poll.mjs";
-
-const FLAGS = [
-  "--headless=new",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-export function launch() {
-  return chromium.launch({ executablePath: chromiumPath(), args: FLAGS });
-}
 
 /** States in which a visit stays until something happens. */
 const SETTLED = ["open", "refused", "offline", "failed"];
@@ -86,10 +69,15 @@ export class Visit {
     return seen;
   }
 
+  /** The app's frame, whatever it shows: the only one of the shell's own. */
+  get frame() {
+    return this.page.mainFrame().childFrames()[0];
+  }
+
   /** The app's frame, once `selector` is in it. */
   async app(selector = "body > *") {
     return until(`${selector} in the app`, async () => {
-      const frame = this.page.frame({ name: "p2claw-app" });
+      const { frame } = this;
       const ready = await frame?.evaluate((wanted) => location.href !== "about:blank" && document.readyState === "complete" && document.querySelector(wanted) !== null, selector);
       return ready && !frame.url().includes("/.well-known/p2claw/") && frame;
     });
@@ -98,7 +86,7 @@ export class Visit {
   /** Waits until the address bar and the app both show `path` (path, query and fragment). */
   async at(path) {
     const tail = (href) => href && new URL(href).href.slice(new URL(href).origin.length);
-    const read = () => ({ bar: tail(this.page.url()), app: tail(this.page.frame({ name: "p2claw-app" })?.url()) });
+    const read = () => ({ bar: tail(this.page.url()), app: tail(this.frame?.url()) });
     try {
       await until(path, () => read().bar === path && read().app === path);
     } catch (error) {

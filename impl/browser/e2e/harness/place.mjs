@@ -36,10 +36,18 @@ export function binary() {
   return found;
 }
 
-export function chromiumPath() {
-  const places = [process.env.P2CLAW_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"];
-  const found = places.find((place) => place && existsSync(place));
-  if (!found) throw new Error("no Chromium; install it or set P2CLAW_CHROMIUM");
+const BROWSERS = {
+  chromium: ["/usr/bin/chromium", "/usr/bin/chromium-browser"],
+  firefox: ["/usr/bin/firefox-esr", "/usr/bin/firefox"],
+};
+
+/** Where a browser is installed; P2CLAW_CHROMIUM and P2CLAW_FIREFOX say so first. */
+export function browserPath(name) {
+  const places = BROWSERS[name];
+  if (!places) throw new Error(`no browser is called ${name}; there are ${Object.keys(BROWSERS).join(" and ")}`);
+  const variable = `P2CLAW_${name.toUpperCase()}`;
+  const found = [process.env[variable], ...places].find((place) => place && existsSync(place));
+  if (!found) throw new Error(`no ${name}; install it or set ${variable}`);
   return found;
 }
 

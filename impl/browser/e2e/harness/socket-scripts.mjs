@@ -47,10 +47,15 @@ export const SCRIPTS = {
     const socket = await open("/protocols", ["v1.chat", "v2.chat"]);
     note(socket.protocol);
     socket.close();
-    await closed(socket);
-    await closed(watch(new WebSocket("/protocols", "none")));`,
+    await closed(socket);`,
+  "a subprotocol that the server does not know": `
+    const socket = watch(new WebSocket("/protocols", "none"));
+    socket.onopen = () => socket.close();
+    await closed(socket);`,
   "refusals": `
-    for (const path of ["/refuse/403", "/refuse/200", "/refuse/404", "/hang-up"]) await closed(watch(new WebSocket(path)));
+    for (const path of ["/refuse/403", "/refuse/200", "/refuse/404", "/hang-up"]) await closed(watch(new WebSocket(path)));`,
+  "cookies of a refusal": `
+    await closed(watch(new WebSocket("/refuse/403")));
     note(document.cookie.includes("refused=1"));`,
   "closes of the server": `
     for (const query of ["", "?code=1000&reason=done", "?code=4001&reason=Gr%C3%BC%C3%9Fe", "?code=1001", "?code=1011", "?code=3999"]) await closed(watch(new WebSocket("/close" + query)));

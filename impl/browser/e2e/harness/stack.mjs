@@ -6,6 +6,10 @@ import { freePort, temporary } from "./place.mjs";
 import { until } from "./poll.mjs";
 import { command, commandJson, start } from "./program.mjs";
 
+/** The WebRTC stack of the agent; without one, the binary's own choice. */
+export const rtc = process.env.P2CLAW_RTC || undefined;
+const rtcArguments = rtc ? ["--rtc", rtc] : [];
+
 function parseReady(line, stream) {
   if (stream !== "stdout" || !line.startsWith("{")) return undefined;
   const ready = JSON.parse(line);
@@ -14,7 +18,7 @@ function parseReady(line, stream) {
 
 /** `p2claw demo`, ready to be visited: {program, url, alias, peer_id, app, upstream}. */
 export async function startDemo(...args) {
-  const program = start("demo", ["demo", "--json", "--port", "0", ...args]);
+  const program = start("demo", ["demo", "--json", "--port", "0", ...rtcArguments, ...args]);
   const ready = await program.line("the address", parseReady, 30_000);
   return { ...ready, program, stop: (signal) => program.stop(signal) };
 }
@@ -47,7 +51,7 @@ export class Pieces {
   }
 
   startAgent() {
-    this.agent = start("agent", ["run", "--coord", `http://127.0.0.1:${this.coordPort}`], this.home);
+    this.agent = start("agent", ["run", "--coord", `http://127.0.0.1:${this.coordPort}`, ...rtcArguments], this.home);
   }
 
   async startCoord() {

@@ -1,6 +1,7 @@
 // An app through the tunnel behaves as it does without one.
 import assert from "node:assert/strict";
 import { get } from "node:http";
+import { stopServiceWorkers } from "../harness/engine.mjs";
 import { startDemo } from "../harness/stack.mjs";
 import { scenario, shared } from "../harness/scenario.mjs";
 import { until } from "../harness/poll.mjs";
@@ -338,19 +339,17 @@ scenario("two tabs of one browser do not depend on each other", async (scene) =>
 });
 
 scenario("the browser may stop the service worker at any time", async (scene) => {
-  const visitor = await scene.visitor();
-  const visit = await visitor.visit(demo.it.url);
+  const visit = await (await scene.forgetfulVisitor()).visit(demo.it.url);
   const app = await visit.app("#live[data-state=live]");
-  const devtools = await visitor.context.newCDPSession(visit.page);
-  await devtools.send("ServiceWorker.enable");
+  const stop = () => stopServiceWorkers(app, "/api/events?every=100");
   for (let round = 0; round < 3; round++) {
-    await devtools.send("ServiceWorker.stopAllWorkers");
+    await stop();
     assert.equal(await app.evaluate(async () => (await fetch("/api/notes")).status), 200);
   }
-  await devtools.send("ServiceWorker.stopAllWorkers");
+  await stop();
   await app.click("nav a[href='/about']");
   await until("the next page", async () => (await text(await visit.app("h1"), "h1")) === "About this board");
-});
+}, { timeout: 90_000 });
 
 scenario("an app without an end of its stream is left behind by the next page", async (scene) => {
   // The board holds a live stream; leaving and coming back often must not use anything up.

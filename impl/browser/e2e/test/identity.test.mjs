@@ -46,7 +46,7 @@ async function refused(visitor, lie, reason, url = pieces.it.url) {
   assert.match(shell.reason, reason);
   assert.ok(shell.text.trim().length > 40, `the page explains: ${shell.text}`);
   assert.match(shell.text, /identity|key|sign|prove|proof|imperson|pretend/i);
-  const app = visit.page.frame({ name: "p2claw-app" });
+  const app = visit.frame;
   const shown = app ? await app.evaluate(() => ({ text: document.body?.innerText ?? "", seen: innerWidth > 0 && document.getElementById("hello") !== null })) : { text: "", seen: false };
   assert.deepEqual(shown, { text: "", seen: false }, "nothing of the app is shown");
   // It must not give in when asked again.

@@ -1,5 +1,6 @@
 // Navigations that do not happen, and addresses that look like something else.
 import assert from "node:assert/strict";
+import { stopLoading } from "../harness/engine.mjs";
 import { startDemo } from "../harness/stack.mjs";
 import { scenario, shared } from "../harness/scenario.mjs";
 import { until } from "../harness/poll.mjs";
@@ -84,8 +85,7 @@ scenario("a page whose load is stopped leaves the one before it in place", async
   const { visit, app } = await arrived(scene);
   await app.click("#slow", { noWaitAfter: true });
   await until("the request to be open", () => silent.open === 1);
-  const devtools = await visit.page.context().newCDPSession(visit.page);
-  await devtools.send("Page.stopLoading");
+  await stopLoading(visit.page);
   await until("the request to be given up", () => silent.open === 0);
   await historyIsWhole(visit);
 });

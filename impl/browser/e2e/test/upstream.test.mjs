@@ -1,6 +1,9 @@
 // The app behind the tunnel misbehaves, or the visitor does.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { get } from "node:http";
 import { gzipSync } from "node:zlib";
+import { isCutOff } from "../harness/engine.mjs";
 import { Pieces, startDemo } from "../harness/stack.mjs";
 import { scenario, shared } from "../harness/scenario.mjs";
 import { until } from "../harness/poll.mjs";
@@ -242,11 +245,12 @@ scenario("a reader that stalls holds up neither others nor the upstream's data",
   assert.ok(took < 10_000);
   // It must come to a halt: what nobody reads is not fetched for ever.
   let last = -1;
+  let still = 0;
   await until("the upstream to be held back", () => {
-    const still = endless.written === last;
+    still = endless.written === last ? still + 1 : 0;
     last = endless.written;
-    return still;
-  }, { timeout: 40_000, every: 1_000 });
+    return still === 4 || last - before.written >= MAX_BUFFERED;
+  }, { timeout: 40_000, every: 500 });
   const buffered = endless.written - before.written;
   scene.note(`${(buffered / 1024 / 1024).toFixed(1)} MiB were written before the upstream was held back`);
   assert.ok(buffered < MAX_BUFFERED);
@@ -265,8 +269,11 @@ scenario("an upstream that hangs up is an error in the page", async (scene) => {
         (error) => ({ status: response.status, error: error.name }),
       );
     }, path);
-  assert.deepEqual(await outcome("/hang-up/in-the-body"), { status: 200, error: "TypeError" });
-  assert.deepEqual(await outcome("/hang-up/between-chunks"), { status: 200, error: "TypeError" });
+  for (const path of ["/hang-up/in-the-body", "/hang-up/between-chunks"]) {
+    const { status, error } = await outcome(path);
+    assert.equal(status, 200);
+    assert.ok(isCutOff(error), `${path}: ${error}`);
+  }
   assert.equal((await outcome("/hang-up/before-the-head")).status, 502);
   assert.equal((await outcome("/nonsense")).status, 502);
   assert.equal((await outcome("/")).status, 200);
@@ -285,7 +292,7 @@ scenario("an answer that cannot be shown is said so once, and not asked for agai
   const visit = await (await scene.visitor()).newPage();
   await visit.page.goto(`${demo.it.url}unheard-of-coding`, { waitUntil: "commit" });
   await visit.settled();
-  const page = visit.page.frame({ name: "p2claw-app" });
+  const page = visit.frame;
   await until("its words", async () => /cannot be shown/.test(await page.evaluate(() => document.body.innerText)));
   await until("the upstream's connection to be closed", () => endless.left === before + 1);
   // Four requests would follow within this time if it were asked for every second.
@@ -337,7 +344,7 @@ scenario("no request target leads anywhere but to the upstream", async (scene) =
   assert.equal(victim.connections, 0, "nothing reached the other server");
   const reached = upstream.requests.slice(began).map(({ url }) => url);
   for (const [index, target] of targets.entries()) {
-    // What Chromium itself makes of the address is what the upstream must see.
+    // What the browser itself makes of the address is what the upstream must see.
     const { pathname, search } = new URL(`http://x${target}`);
     if (pathname.startsWith("//")) {
       // Too easily read as another host: refused before it leaves.
@@ -356,7 +363,7 @@ const pieces = shared(() => new Pieces().start());
 // BRO-004, EDG-001, EDG-002
 scenario("addresses that lead nowhere say so", async (scene) => {
   const known = await pieces.it.expose("known", upstream.port);
-  const { host, hostname } = new URL(known);
+  const { host, hostname, port } = new URL(known);
   const nobody = known.replace(/known-.*\.localhost/, "known-nobody-nowhere-0000.localhost");
   const cases = [
     ["an app that is not there", known.replace("known-", "unknown-"), "NO_SUCH_APP"],
@@ -372,11 +379,10 @@ scenario("addresses that lead nowhere say so", async (scene) => {
     assert.equal(shell.reason, reason, what);
     assert.ok(shell.text.trim().length > 30, `${what}: the page explains: ${shell.text}`);
   }
-  const visitor = await scene.visitor();
-  for (const bad of [`xn--a-${hostname}:${new URL(known).port}`, `www.${host}`, `a_b.localhost:${new URL(known).port}`]) {
-    const page = await visitor.context.newPage();
-    const response = await page.goto(`http://${bad}/`);
-    assert.equal(response.status(), 404, bad);
+  // Not every browser would ask for all of them.
+  for (const bad of [`xn--a-${hostname}:${port}`, `www.${host}`, `a_b.localhost:${port}`]) {
+    const [response] = await once(get({ host: "127.0.0.1", port, headers: { host: bad, accept: "text/html" } }), "response");
+    assert.equal(response.resume().statusCode, 404, bad);
   }
 });
 

@@ -263,9 +263,8 @@ scenario("a page that is left closes its WebSockets with 1001 (BRO-024)", async 
   assert.ok([1001, 1006].includes(await gone("/left/with-the-tab")));
 });
 
-scenario("frames without an address, isolated and strict pages have WebSockets as well (BRO-020)", async (scene) => {
-  const visitor = await scene.visitor();
-  const echo = (frame) => frame.evaluate(async () => {
+function echo(frame) {
+  return frame.evaluate(async () => {
     const socket = new WebSocket("/echo");
     return new Promise((resolve) => {
       socket.onopen = () => socket.send("hello");
@@ -273,6 +272,10 @@ scenario("frames without an address, isolated and strict pages have WebSockets a
       socket.onclose = ({ code }) => resolve(code);
     });
   });
+}
+
+scenario("frames without an address and strict pages have WebSockets as well (BRO-020)", async (scene) => {
+  const visitor = await scene.visitor();
   const visit = await visitor.visit(pieces.it.url);
   const app = await visit.app("#hello");
   const blank = await app.evaluate(async () => {
@@ -286,7 +289,11 @@ scenario("frames without an address, isolated and strict pages have WebSockets a
     return [data.data, data instanceof frame.contentWindow.MessageEvent, socket instanceof frame.contentWindow.WebSocket];
   });
   assert.deepEqual(blank, ["blank", true, true]);
-  const isolated = await (await visitor.visit(new URL("/isolated", pieces.it.url).href)).app("#hello");
+  assert.equal(await echo(await (await visitor.visit(new URL("/alone", pieces.it.url).href)).app("#hello")), "hello");
+});
+
+scenario("isolated pages have WebSockets as well (BRO-020)", async (scene) => {
+  const isolated = await (await scene.visit(new URL("/isolated", pieces.it.url).href)).app("#hello");
   assert.equal(await isolated.evaluate(() => {
     try {
       return String(top.location.href);
@@ -295,7 +302,6 @@ scenario("frames without an address, isolated and strict pages have WebSockets a
     }
   }), "out of reach");
   assert.equal(await echo(isolated), "hello");
-  assert.equal(await echo(await (await visitor.visit(new URL("/alone", pieces.it.url).href)).app("#hello")), "hello");
 });
 
 scenario("when the session is lost every WebSocket closes with 1006, and new ones go through the next (WSK-022)", async (scene) => {

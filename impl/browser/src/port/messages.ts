@@ -89,6 +89,8 @@ export type ToWorker =
   | { type: "connect"; visit: number; channels: RTCDataChannel[] }
   /** A service worker, or a page with a WebSocket, wants to talk through this port. */
   | { type: "serve"; port: MessagePort }
+  /** Packets of this visit's peer connection no longer arrive, or arrive again. */
+  | { type: "path"; visit: number; lost: boolean }
   /** The peer connection of this visit is gone or given up. */
   | { type: "disconnect"; visit: number; reason: string }
   /** The tab makes no more sessions. */

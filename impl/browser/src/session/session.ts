@@ -218,7 +218,17 @@ export class Session {
     if (this.#state === "closed") return;
     const next = this.#liveness.check(now);
     if (next.do === "ping") this.#control(0, FrameType.PING, 0, msg.encodePing({ token: next.token }));
-    else if (next.do === "end") this.close(ErrorCode.IDLE_TIMEOUT, "the other end does not answer");
+    else if (next.do === "end") this.close(ErrorCode.IDLE_TIMEOUT, next.reason);
+  }
+
+  /** The transport's packets no longer arrive: the session waits for another path (SES-063). */
+  pathLost(now: number): void {
+    this.#liveness.pathLost(now);
+  }
+
+  /** They arrive again. */
+  pathFound(): void {
+    this.#liveness.pathFound();
   }
 
   /** Takes one message of a lane. What breaks the protocol closes the session; nothing is thrown. */

@@ -112,6 +112,13 @@ export class Connector {
         this.#verified = true;
         this.#openApp();
       },
+      onPath: (path) => {
+        this.#tell({ type: "path", visit, lost: path === "lost" });
+        if (visit === this.#visit) this.#screen.setPath(path);
+      },
+      onRestart: () => {
+        if (visit === this.#visit) this.#screen.status("The connection is interrupted. Looking for another way…", true);
+      },
       onFailed: (error) => {
         this.#drop(visit);
         this.#tell({ type: "disconnect", visit, reason: error.message });
@@ -163,6 +170,7 @@ export class Connector {
     const wasOpen = this.#openedAt !== 0;
     if (wasOpen && Date.now() - this.#openedAt > HEALTHY_MS) this.#backoff.reset();
     this.#openedAt = 0;
+    this.#screen.setPath(undefined);
     if (error.refused || FINAL.has(error.code)) {
       this.#screen.setState(error.refused ? "refused" : "failed", error.code);
       this.#screen.showPage(error.code, error.facts);

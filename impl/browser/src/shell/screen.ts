@@ -1,9 +1,12 @@
 /** What the shell itself shows: a small status while connecting, a whole page when that fails. */
 import { explain } from "./explanations.ts";
+import type { Path } from "./path.ts";
 
 /** Read by automation: `data-p2claw` on the root element. */
 export type ShellState = "connecting" | "open" | "refused" | "offline" | "failed";
 
+/** A path that a visitor should know of is named for this long. */
+const NOTICE_MS = 5_000;
 /** A connection that takes no longer than this is not worth a word. */
 const STATUS_AFTER_MS = 400;
 
@@ -11,6 +14,7 @@ export class Screen {
   readonly #root = document.documentElement;
   readonly #status: HTMLElement;
   readonly #page: HTMLElement;
+  #path: Path | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -23,6 +27,21 @@ export class Screen {
     this.#root.dataset["p2claw"] = state;
     if (code === undefined) delete this.#root.dataset["p2clawReason"];
     else this.#root.dataset["p2clawReason"] = code;
+  }
+
+  /** Says which way the session goes; `undefined`: there is none. Read by automation: `data-p2claw-path`. */
+  setPath(path: Path | "lost" | undefined): void {
+    if (path === undefined) delete this.#root.dataset["p2clawPath"];
+    else this.#root.dataset["p2clawPath"] = path;
+    if (path === "lost") return;
+    const before = this.#path;
+    this.#path = path;
+    if (path === undefined) return;
+    this.clearStatus();
+    // The usual needs no word.
+    if (path === "direct" ? before === undefined || before === "direct" : before === path) return;
+    this.status(path === "direct" ? "Connected directly" : "Connected through a relay", true);
+    this.#timer = setTimeout(() => this.clearStatus(), NOTICE_MS);
   }
 
   /** Shows a line of status, at once or if it still holds after a moment. */

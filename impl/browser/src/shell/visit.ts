@@ -21,9 +21,9 @@ export class Visit {
     this.#location = new Promise((resolve) => (this.#setLocation = resolve));
   }
 
-  /** Sends the offer and yields the events of the visit; throws `VisitError`. */
-  async *run(sdp: string, nonce: Uint8Array): AsyncGenerator<VisitEvent> {
-    const body = encodeVisitRequest({ versions: [1], sdp, nonce }).slice();
+  /** Sends the offer and yields the events of the visit; throws `VisitError`. `restarts`: see SIG-043. */
+  async *run(sdp: string, nonce: Uint8Array, restarts?: Uint8Array): AsyncGenerator<VisitEvent> {
+    const body = encodeVisitRequest({ versions: [1], sdp, nonce, ...(restarts && { restarts }) }).slice();
     let response: Response;
     try {
       response = await fetch(VISITS, { method: "POST", headers: PROTOBUF, body, signal: this.#streaming.signal });

@@ -12,6 +12,7 @@ export interface RequestView {
   url: string;
   headers: Iterable<[string, string]>;
   referrer: string;
+  referrerPolicy: string;
   mode: string;
   destination: string;
   cache: string;
@@ -59,6 +60,9 @@ function shownOrigin(request: RequestView): string | undefined {
   return undefined;
 }
 
+/** The page wants its forms to be nobody's (Fetch standard, "append a request Origin header"). */
+const hidesOrigin = (request: RequestView): boolean => request.mode !== "cors" && request.referrerPolicy === "no-referrer";
+
 /** Fields of the request, names in lower case; `bodyLength` where it is known. */
 export function requestFields(request: RequestView, environment: Environment, site: Site, bodyLength?: number): FieldText[] {
   const fields: FieldText[] = [];
@@ -78,7 +82,7 @@ export function requestFields(request: RequestView, environment: Environment, si
   add("accept-encoding", asIs ? "identity" : "gzip, deflate");
   const origin = shownOrigin(request);
   if (origin !== undefined) add("origin", origin);
-  else if (!isSafe(request.method)) add("origin", site === "same-origin" ? environment.origin : "null");
+  else if (!isSafe(request.method)) add("origin", site === "same-origin" && !hidesOrigin(request) ? environment.origin : "null");
   if (/^https?:/.test(request.referrer)) add("referer", request.referrer);
   if (bodyLength !== undefined) add("content-length", String(bodyLength));
   if (request.cache === "reload") {

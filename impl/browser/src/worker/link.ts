@@ -132,6 +132,14 @@ export class Link {
     this.#pump();
   }
 
+  /** Packets no longer arrive, or arrive again (SES-063). */
+  path(lost: boolean): void {
+    if (this.#closed) return;
+    if (lost) this.#session.pathLost(performance.now());
+    else this.#session.pathFound();
+    this.#tick();
+  }
+
   /** Ends the session from this side, or because its transport is gone. */
   close(code: string, reason: string): void {
     if (this.#closed) return;

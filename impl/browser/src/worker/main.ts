@@ -52,6 +52,9 @@ self.onmessage = (event: MessageEvent<ToWorker>) => {
     case "serve":
       new PortServer(message.port, room, jar, environment, count);
       break;
+    case "path":
+      links.get(message.visit)?.path(message.lost);
+      break;
     case "disconnect":
       links.get(message.visit)?.close("DISCONNECTED", message.reason);
       break;

@@ -1,0 +1,54 @@
+/**
+ * When ICE is restarted (RTC-019).
+ *
+ *   with a path --lost--> lost for 2 s --> restart --> 5 s --> restart ... until it is found
+ *
+ * News of the network make the next restart come at once.
+ */
+
+const LOST_MS = 2_000;
+const AGAIN_MS = 5_000;
+/** The agent takes no more than one a second for long (SIG-047). */
+const APART_MS = 1_000;
+
+export class Restarts {
+  readonly #restart: () => void;
+  readonly #now: () => number;
+  #lost = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lastAt = Number.NEGATIVE_INFINITY;
+
+  constructor(restart: () => void, now: () => number = () => performance.now()) {
+    this.#restart = restart;
+    this.#now = now;
+  }
+
+  /** Packets no longer arrive. */
+  lost(): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.#schedule(LOST_MS);
+  }
+
+  /** They arrive again. */
+  found(): void {
+    this.#lost = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** The machine has another network, or waiting has turned out to be of no use. */
+  hurry(): void {
+    this.#schedule(0);
+  }
+
+  #schedule(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#run(), Math.max(milliseconds, this.#lastAt + APART_MS - this.#now()));
+  }
+
+  #run(): void {
+    this.#lastAt = this.#now();
+    if (this.#lost) this.#schedule(AGAIN_MS);
+    this.#restart();
+  }
+}
