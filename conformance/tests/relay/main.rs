@@ -162,6 +162,16 @@ async fn through_a_relay(server: Server, transport: &str) {
         assert_eq!((datagram.source, datagram.destination), (there, relay));
         assert_eq!(&datagram.contents[..], &long[..]);
     }
+    // Several at once, of lengths that a stream has to pad (RFC 8656 section 12.5).
+    let lengths = [53, 100, 101, 1102, 1103, 64];
+    for length in lengths {
+        send(&mut a, relay, there, &vec![DTLS; length]).await;
+        send(&mut b, there, relay, &vec![DTLS; length]).await;
+    }
+    for length in lengths {
+        assert_eq!(receive(&mut b).await.contents, vec![DTLS; length]);
+        assert_eq!(receive(&mut a).await.contents, vec![DTLS; length]);
+    }
 }
 
 /// The same list for each relay.

@@ -11,6 +11,7 @@ mod batch;
 pub mod behaviour;
 mod candidate;
 mod demux;
+mod framing;
 mod hub;
 mod machine;
 mod network;

@@ -15,6 +15,7 @@ use tokio_rustls::{
 use turn_client_proto::stun::types::TransportType;
 
 use crate::{
+    framing,
     network::{ByteStream, Datagram, Network, Transmit, UdpSocket},
     server::RelayTransport,
 };
@@ -118,13 +119,13 @@ impl Wire {
             }
             Self::Stream { outgoing, .. } => {
                 if request || outgoing.capacity() > RESERVED {
-                    let _ = outgoing.try_send(Bytes::copy_from_slice(message));
+                    let _ = outgoing.try_send(framing::padded(message));
                 }
             }
         }
     }
 
-    /// Waits for bytes of the server. Cancel-safe.
+    /// Waits for the server; appends the messages that are whole, none at times. Cancel-safe.
     pub(crate) async fn receive(&mut self, received: &mut Vec<Bytes>) -> io::Result<()> {
         match self {
             Self::Udp {
@@ -143,7 +144,9 @@ impl Wire {
                 if reader.read_buf(buffer).await? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                received.push(buffer.split().freeze());
+                while let Some(message) = framing::take(buffer)? {
+                    received.push(message);
+                }
             }
         }
         Ok(())
