@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Unix time in milliseconds.
-pub(crate) fn unix_millis() -> i64 {
+pub fn unix_millis() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);
@@ -12,6 +12,6 @@ pub(crate) fn unix_millis() -> i64 {
 
 /// Random bits for jitter and grease; a system without a random source gives a fixed pattern,
 /// which costs variety only. Keys never come from here.
-pub(crate) fn random_u64() -> u64 {
+pub fn random_u64() -> u64 {
     getrandom::u64().unwrap_or(0x5eed_5eed_5eed_5eed)
 }

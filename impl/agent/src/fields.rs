@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use p2claw_session::Fields;
 
-use crate::{cookie, transport::Path, upstream::Upstream};
+use crate::{cookie, pages::ERROR_FIELD, transport::Path, upstream::Upstream};
 
 /// Bit of the setting `encodings`: the sender decodes gzip (`spec/registries/settings.csv`).
 const ENCODING_GZIP: u64 = 1;
@@ -173,8 +173,9 @@ fn limit_encodings(headers: &mut HeaderMap, decodable: u64) {
     }
 }
 
-/// The fields that the visitor gets (`HTP-030`..`HTP-033`).
-pub fn for_visitor(headers: &HeaderMap, upstream: &Upstream) -> Fields {
+/// The fields of a message of HTTP/1.1 that concern more than its connection, in their order: a
+/// gateway passes these on (`HTP-020`, `HTP-030`).
+pub fn end_to_end(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
     let named_by_connection: Vec<String> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -184,16 +185,22 @@ pub fn for_visitor(headers: &HeaderMap, upstream: &Upstream) -> Fields {
         .collect();
     // What the chunks say holds (RFC 9112 section 6.3).
     let chunked = headers.contains_key(header::TRANSFER_ENCODING);
+    headers.iter().filter(move |(name, _)| {
+        let name = name.as_str();
+        let hop_by_hop =
+            HOP_BY_HOP.contains(&name) || named_by_connection.iter().any(|named| named == name);
+        let replaced = chunked && name == header::CONTENT_LENGTH.as_str();
+        !(hop_by_hop || replaced)
+    })
+}
+
+/// The fields that the visitor gets (`HTP-030`..`HTP-033`).
+pub fn for_visitor(headers: &HeaderMap, upstream: &Upstream) -> Fields {
     let mut fields = Fields::default();
-    for (name, value) in headers {
+    for (name, value) in end_to_end(headers) {
         let name_text = name.as_str();
-        if HOP_BY_HOP.contains(&name_text)
-            || named_by_connection.iter().any(|named| named == name_text)
-            || name_text.starts_with("x-p2claw-")
-            || (chunked && name == header::CONTENT_LENGTH)
-            // An app does not speak in the agent's name (`HTP-031`).
-            || name_text == crate::pages::ERROR_FIELD
-        {
+        // An app does not speak in the agent's name (`HTP-031`).
+        if name_text.starts_with("x-p2claw-") || name_text == ERROR_FIELD {
             continue;
         }
         let rewritten = (name == header::LOCATION).then(|| relative_location(value, upstream));
@@ -245,7 +252,9 @@ pub(crate) fn trailers_for_visitor(trailers: &HeaderMap, upstream: &Upstream) ->
     for_visitor(&kept, upstream)
 }
 
-pub(crate) fn to_header_map(fields: &Fields) -> HeaderMap {
+/// The same fields for a program that speaks HTTP/1.1.
+#[must_use]
+pub fn to_header_map(fields: &Fields) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields.iter() {
         append(&mut headers, name, value);

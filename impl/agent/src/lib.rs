@@ -16,7 +16,7 @@
 //! ```
 
 pub mod api;
-mod clock;
+pub mod clock;
 pub mod connection;
 pub mod cookie;
 pub mod fields;
@@ -26,18 +26,19 @@ mod pages;
 mod proxy;
 mod routes;
 pub mod sessions;
-mod state;
+pub mod state;
 pub mod transport;
 mod upstream;
 mod visit;
 mod visits;
-mod websocket;
+pub mod websocket;
 
 use std::sync::Arc;
 
 pub use api::{ApiClient, ApiError, ApiSocket, RouteStatus, Status};
 pub use link::{LinkError, LinkStatus};
 use p2claw_identity::IdentityKey;
+pub use pages::ERROR_FIELD;
 pub use routes::{MAX_ROUTES, Route, RouteEntry, RouteError, Routes};
 pub use sessions::{PathKind, PathStatus, SessionState, SessionStatus};
 pub use state::{StateDir, StateError};

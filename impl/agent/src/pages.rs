@@ -4,7 +4,7 @@ use bytes::Bytes;
 use p2claw_session::{Fields, Request, Response};
 
 /// Field that tells such an answer from one of the app's own (`HTP-040`).
-pub(crate) const ERROR_FIELD: &str = "p2claw-error";
+pub const ERROR_FIELD: &str = "p2claw-error";
 
 /// Why the agent answers itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

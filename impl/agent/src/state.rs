@@ -116,6 +116,12 @@ impl StateDir {
         self.0.join("routes.json")
     }
 
+    /// The keys of the agents that this user has visited (`IDN-020`).
+    #[must_use]
+    pub fn pins(&self) -> PathBuf {
+        self.0.join("pins.json")
+    }
+
     /// The identity key's file.
     #[must_use]
     pub fn identity(&self) -> PathBuf {
@@ -218,7 +224,10 @@ fn decode_hex(text: &str) -> Option<[u8; 32]> {
 }
 
 /// Reads a file; `None` where there is none.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+///
+/// # Errors
+/// When it cannot be read, is larger than 1 MiB, or is damaged.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
     let io_error = |source| StateError::Io {
         action: "read",
         path: path.to_owned(),
@@ -243,7 +252,10 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, S
 }
 
 /// Replaces a file as a whole.
-pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
+///
+/// # Errors
+/// As the system says; the file is the old one then.
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StateError> {
     put_json(path, value, |file| file.persist(path))
 }
 

@@ -31,7 +31,8 @@ pub trait PeerTransport: Send + Sync + fmt::Debug + 'static {
     fn offer(&self) -> BoxFuture<'_, Result<Offered, TransportError>>;
 
     /// The STUN and TURN servers to gather with from now on (`SIG-022`), instead of those before.
-    /// Peers that exist already may take them up with their next restart.
+    /// A peer that made an offer gathers with those that come behind it, too: a visitor need not
+    /// wait for them (`RTC-011`). Others may take them up with their next restart.
     fn use_servers(&self, servers: &[IceServer]);
 
     /// Addresses of the UDP sockets in use, for people who configure firewalls.

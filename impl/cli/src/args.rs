@@ -12,6 +12,10 @@ use p2claw_signaling::address::PublicAddress;
 
 use crate::{exit::CommandError, stack::StackArguments, values};
 
+mod visitor;
+
+pub(crate) use visitor::{ConnectArguments, FetchArguments, PinsArguments};
+
 /// Where `p2claw coord` listens and agents look for it, unless told otherwise.
 pub(crate) const DEFAULT_COORD: &str = "http://127.0.0.1:8788";
 
@@ -25,6 +29,7 @@ pub(crate) const DEFAULT_COORD: &str = "http://127.0.0.1:8788";
 /// On your own:       p2claw coord, p2claw edge and p2claw run, each in a terminal of its own,
 ///                    then p2claw expose recipes 5173
 /// With a service:    p2claw run --coord https://coord.example.net, then p2claw expose
+/// As a visitor:      p2claw fetch or p2claw connect, with the address of an app
 ///
 /// Results go to standard output, everything else to standard error. The exit code is 0, 1 after a
 /// failure, 2 after wrong arguments.
@@ -68,6 +73,14 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Show this machine's peer id and alias
     Identity(LocalArguments),
+    /// Ask somebody's app for something, as curl does: a native visitor
+    Fetch(FetchArguments),
+    /// Give somebody's app a local port: any program on this machine can use it
+    ///
+    /// It speaks HTTP/1.1 there, WebSockets included, for as long as it runs.
+    Connect(ConnectArguments),
+    /// List the keys of the addresses that were visited from here
+    Pins(PinsArguments),
     /// Run a coordination service
     ///
     /// It gives agents their addresses and introduces visitors to them; apps' traffic does not pass
@@ -281,7 +294,7 @@ pub(crate) struct EdgeArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct StateArguments {
-    /// Folder of the identity key and the routes [default: $XDG_STATE_HOME/p2claw or
+    /// Folder of the identity key, the routes and the pins [default: $XDG_STATE_HOME/p2claw or
     /// ~/.local/state/p2claw; for `demo`, the folder `demo` in it]
     #[arg(long, env = "P2CLAW_STATE_DIR")]
     state_dir: Option<PathBuf>,

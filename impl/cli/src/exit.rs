@@ -34,6 +34,25 @@ impl fmt::Display for Unwell {
 
 impl std::error::Error for Unwell {}
 
+/// A failure that has an exit code of its own.
+#[derive(Debug)]
+pub(crate) struct Coded {
+    pub(crate) code: u8,
+    /// A fragment that fits after "failed to"; nothing is said without one.
+    pub(crate) what: Option<CommandError>,
+}
+
+impl fmt::Display for Coded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            Some(what) => what.fmt(f),
+            None => write!(f, "go on (exit code {})", self.code),
+        }
+    }
+}
+
+impl std::error::Error for Coded {}
+
 /// Says why, on standard error.
 pub(crate) fn report(error: &CommandError) -> ExitCode {
     if let Some(NotYet(what)) = error.downcast_ref() {
@@ -43,6 +62,12 @@ pub(crate) fn report(error: &CommandError) -> ExitCode {
     if let Some(unwell) = error.downcast_ref::<Unwell>() {
         output::note(unwell);
         return ExitCode::FAILURE;
+    }
+    if let Some(Coded { code, what }) = error.downcast_ref() {
+        if let Some(what) = what {
+            output::note(format_args!("failed to {what}"));
+        }
+        return ExitCode::from(*code);
     }
     output::note(format_args!("failed to {error}"));
     ExitCode::FAILURE

@@ -41,6 +41,9 @@ fn main() -> ExitCode {
             Command::Sessions(command) => commands::sessions::show(command).await,
             Command::Doctor(command) => commands::doctor::run(command).await,
             Command::Identity(command) => commands::identity::show(command).await,
+            Command::Fetch(command) => commands::fetch::run(command, arguments.verbose).await,
+            Command::Connect(command) => commands::connect::run(command).await,
+            Command::Pins(command) => commands::pins::run(command),
         }
     });
     // A task that hangs in the kernel does not keep the program.

@@ -14,6 +14,9 @@ use crate::{args::Command, exit::CommandError};
 /// Services tell what they do; the others only what goes wrong.
 pub(crate) fn start_logging(verbose: u8, command: &Command) {
     let ours = match (verbose, command) {
+        // It shows what it does itself.
+        (1, Command::Fetch(_)) => "warn",
+        (0, Command::Fetch(fetch)) if fetch.silent => "off",
         (0, Command::Coord(_) | Command::Edge(_) | Command::Run(_)) => "info",
         (0, _) => "warn",
         (1, _) => "debug",
@@ -23,7 +26,8 @@ pub(crate) fn start_logging(verbose: u8, command: &Command) {
         EnvFilter::new(format!(
             // Strangers' packets make webrtc-rs (`rtc`, `rtc_ice`, ...) complain.
             "error,rtc=off,p2claw={ours},p2claw_agent={ours},p2claw_coord={ours},p2claw_edge={ours},\
-             p2claw_network={ours},p2claw_rtc_str0m={ours},p2claw_rtc_webrtc={ours}"
+             p2claw_network={ours},p2claw_rtc_str0m={ours},p2claw_rtc_webrtc={ours},\
+             p2claw_visitor={ours}"
         ))
     };
     let filter = match std::env::var("P2CLAW_LOG") {
@@ -72,6 +76,12 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
 pub(crate) fn note(text: impl Display) {
     // Where standard error is closed nobody wants to know.
     let _ = writeln!(std::io::stderr(), "p2claw: {text}");
+}
+
+/// One line about what happens, for people who asked for it.
+pub(crate) fn trace(text: impl Display) {
+    // As above.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// What a service says when it is ready. Whoever cannot read it is still served.

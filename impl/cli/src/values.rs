@@ -4,12 +4,15 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     str::FromStr,
+    time::Duration,
 };
 
 use http::Uri;
 use p2claw_agent::Upstream;
 use p2claw_identity::AppName;
+use p2claw_session::Fields;
 use p2claw_signaling::address::PublicAddress;
+use p2claw_visitor::{Address, AddressError};
 
 /// Longest host name, in bytes (RFC 1035 section 2.3.4).
 const HOST_MAX: usize = 253;
@@ -36,6 +39,46 @@ pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| {
             "give an IP address and a port, such as 127.0.0.1:8787 or 0.0.0.0:443".to_owned()
         })
+}
+
+/// The public address of an app.
+pub(crate) fn address(text: &str) -> Result<Address, String> {
+    text.parse()
+        .map_err(|error: AddressError| format!("failed to {error}"))
+}
+
+/// A method of HTTP, which is a token (RFC 9110 section 9.1).
+pub(crate) fn method(text: &str) -> Result<String, String> {
+    match http::Method::from_bytes(text.as_bytes()) {
+        Ok(http::Method::CONNECT) => Err("CONNECT opens tunnels, and an app has none".to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("give a method such as GET or DELETE".to_owned()),
+    }
+}
+
+/// `name: value`, in lower case as it travels; an empty value means none.
+pub(crate) fn field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or_else(|| "give it as \"name: value\"".to_owned())?;
+    let (name, value) = (name.to_ascii_lowercase(), value.trim());
+    if name == "host" {
+        return Err("the host is the one in the address".to_owned());
+    }
+    Fields::new()
+        .push(name.clone(), value.as_bytes().to_vec())
+        .map_err(|error| error.to_string())?;
+    Ok((name, value.to_owned()))
+}
+
+/// A time above 0, in seconds.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let bad = || "give a number of seconds, such as 30 or 0.5".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| bad())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        Ok(_) | Err(_) => Err(bad()),
+    }
 }
 
 pub(crate) fn port(text: &str) -> Result<u16, String> {
@@ -174,6 +217,29 @@ mod tests {
         }
         for bad in ["", "example.net:80", "localhost", "70000", "localhost:x"] {
             assert!(listen(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn fields_of_requests() {
+        let kept = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(field("X-Tea:  green "), kept("x-tea", "green"));
+        assert_eq!(field("accept:"), kept("accept", ""));
+        for bad in [
+            "",
+            "x",
+            ": y",
+            "a b: c",
+            "x: a\nb",
+            "Host: a",
+            "connection: close",
+        ] {
+            assert!(field(bad).is_err(), "{bad:?}");
+        }
+        assert!(method("PROPFIND").is_ok() && method("CONNECT").is_err() && method("").is_err());
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["", "0", "-1", "NaN", "inf", "1e30", "x"] {
+            assert!(seconds(bad).is_err(), "{bad}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -97,6 +97,12 @@ struct State {
     /// Servers whose first answer is awaited.
     pending: usize,
     ports: HashMap<PeerNumber, mpsc::Sender<PortEvent>>,
+    /// Hubs of peers with sockets of their own, which use the same servers.
+    apart: Vec<Weak<Inner>>,
+    /// Which servers there are was said, or that there are none.
+    told: bool,
+    /// It is still to be said: what is known is not complete.
+    untold: bool,
     /// Counts up with each port, so that a wait for idleness knows whether there was one.
     attached: u64,
 }
@@ -157,7 +163,7 @@ impl Hub {
         state.attached += 1;
         self.inner.start_relays(&mut state);
         let known = state.candidates(&self.inner.config);
-        if state.pending == 0 {
+        if state.pending == 0 && !state.untold {
             // The queue is new: there is room.
             let _ = sender.try_send(PortEvent::Complete);
         }
@@ -175,6 +181,9 @@ impl Hub {
     /// The same on sockets and relays of its own. Two peers between the same two addresses cannot
     /// be told apart, and a visitor may visit an agent twice.
     ///
+    /// It may come before the servers are known: what [`Hub::use_servers`] says later is for this
+    /// peer, too, and its candidates are not complete before.
+    ///
     /// # Errors
     /// When no socket can be bound, or the machine has no address to be reached at.
     pub fn attach_apart(&self) -> io::Result<Port> {
@@ -183,10 +192,16 @@ impl Hub {
             ..self.inner.config.clone()
         };
         let apart = Self::bind_on(Arc::clone(&self.inner.network), config)?;
-        let servers = self.inner.state().servers.clone();
+        let servers = {
+            let mut state = self.inner.state();
+            state.apart.retain(|apart| apart.strong_count() > 0);
+            state.apart.push(Arc::downgrade(&apart.inner));
+            apart.inner.state().untold = !state.told;
+            state.servers.clone()
+        };
         // The addresses have to be known before servers can be asked from them.
         apart.inner.look_at_interfaces()?;
-        apart.use_list(servers);
+        apart.inner.use_list(&servers);
         let mut port = apart.attach()?;
         port.own(apart);
         Ok(port)
@@ -197,38 +212,16 @@ impl Hub {
     pub fn use_servers(&self, servers: &[IceServer]) {
         // A machine without an address now may have one at the next look.
         let _ = self.inner.look_at_interfaces();
-        self.use_list(Server::list(servers));
-    }
-
-    fn use_list(&self, servers: Vec<Server>) {
-        let mut state = self.inner.state();
-        if state.servers == servers {
-            return;
-        }
-        let token = self.inner.shutdown.child_token();
-        state.questions = Some(token.clone().drop_guard());
-        state.reflexive.clear();
-        state.servers.clone_from(&servers);
-        if !state.ports.is_empty() {
-            self.inner.start_relays(&mut state);
-        }
-        if self.inner.config.relay_only {
-            return;
-        }
-        for (number, server) in servers.into_iter().enumerate() {
-            // A TURN server over UDP answers STUN's questions, too (RFC 8656 section 4).
-            let answers = match &server {
-                Server::Stun { .. } => true,
-                Server::Turn { transport, .. } => *transport == RelayTransport::Udp,
-            };
-            if answers {
-                state.pending += 1;
-                let task = reflexive::ask(Arc::clone(&self.inner), number, server);
-                let token = token.clone();
-                self.inner.spawn(async move {
-                    token.run_until_cancelled(task).await;
-                });
-            }
+        let servers = Server::list(servers);
+        self.inner.use_list(&servers);
+        let apart = {
+            let mut state = self.inner.state();
+            state.told = true;
+            state.apart.clone()
+        };
+        for inner in apart.iter().filter_map(Weak::upgrade) {
+            inner.use_list(&servers);
+            inner.all_told();
         }
     }
 
@@ -249,6 +242,46 @@ impl Hub {
 }
 
 impl Inner {
+    fn use_list(self: &Arc<Self>, servers: &[Server]) {
+        let mut state = self.state();
+        if state.servers == servers {
+            return;
+        }
+        let token = self.shutdown.child_token();
+        state.questions = Some(token.clone().drop_guard());
+        state.reflexive.clear();
+        state.servers = servers.to_vec();
+        if !state.ports.is_empty() {
+            self.start_relays(&mut state);
+        }
+        if self.config.relay_only {
+            return;
+        }
+        for (number, server) in servers.iter().enumerate() {
+            // A TURN server over UDP answers STUN's questions, too (RFC 8656 section 4).
+            let answers = match server {
+                Server::Stun { .. } => true,
+                Server::Turn { transport, .. } => *transport == RelayTransport::Udp,
+            };
+            if answers {
+                state.pending += 1;
+                let task = reflexive::ask(Arc::clone(self), number, server.clone());
+                let token = token.clone();
+                self.spawn(async move {
+                    token.run_until_cancelled(task).await;
+                });
+            }
+        }
+    }
+
+    /// All servers are known now; some may still be asked.
+    fn all_told(&self) {
+        let mut state = self.state();
+        if std::mem::take(&mut state.untold) && state.pending == 0 {
+            state.tell(PortEvent::Complete);
+        }
+    }
+
     pub(crate) fn socket_for(&self, address: SocketAddr) -> Option<&Arc<dyn UdpSocket>> {
         if address.is_ipv4() {
             self.ipv4.as_ref()
@@ -372,7 +405,7 @@ impl Inner {
     pub(crate) fn server_done(&self) {
         let mut state = self.state();
         state.pending = state.pending.saturating_sub(1);
-        if state.pending == 0 {
+        if state.pending == 0 && !state.untold {
             state.tell(PortEvent::Complete);
         }
     }
@@ -515,5 +548,40 @@ fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn news(port: &mut Port) -> Option<PortEvent> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match port.poll_news(&mut cx) {
+            std::task::Poll::Ready(event) => Some(event),
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    /// RTC-011: a visitor makes its offer before it knows of any server.
+    #[tokio::test]
+    async fn a_peer_apart_is_complete_once_the_servers_are_told() {
+        let hub = Hub::bind(HubConfig {
+            loopback: true,
+            ..HubConfig::default()
+        })
+        .unwrap();
+        let mut early = hub.attach_apart().unwrap();
+        assert_eq!(news(&mut early), None);
+        let mut agents = hub.attach().unwrap();
+        assert_eq!(news(&mut agents), Some(PortEvent::Complete));
+        hub.use_servers(&[]);
+        assert_eq!(news(&mut early), Some(PortEvent::Complete));
+        assert_eq!(news(&mut agents), None);
+        let mut late = hub.attach_apart().unwrap();
+        assert_eq!(news(&mut late), Some(PortEvent::Complete));
     }
 }

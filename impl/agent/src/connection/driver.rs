@@ -206,6 +206,9 @@ impl Driver {
                 if let Some(lane) = self.lanes.get_mut(usize::from(lane.get())) {
                     lane.open = true;
                 }
+                if lane == LaneId::ZERO {
+                    self.shared.lock().opening.carries();
+                }
             }
             PeerEvent::Message(lane, message) => {
                 self.listens = false;

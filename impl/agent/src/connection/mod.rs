@@ -7,6 +7,7 @@
 mod driver;
 mod messages;
 mod network;
+mod opening;
 mod statistics;
 mod streams;
 
@@ -47,6 +48,7 @@ pub fn connect(role: Role, config: Config, peer: Box<dyn Peer>) -> (Connection, 
             slots: BTreeMap::new(),
             settings: None,
             gathered: network::Gathered::default(),
+            opening: opening::Opening::default(),
             finishing: None,
             ended: None,
             received: Meter::new(now),
@@ -77,11 +79,7 @@ impl Connection {
     /// When the session is over or going away, or has as many streams as the agent allows.
     pub fn open(&self, request: Request) -> Result<Exchange, OpenError> {
         let ended = request.end;
-        let id = self.shared.with(|state| {
-            let id = state.session.open(request)?;
-            state.slots.insert(id, Slot::default());
-            Ok::<_, OpenError>(id)
-        })?;
+        let id = self.shared.with(|state| state.open(request))?;
         Ok(Exchange::new(&self.shared, id, ended))
     }
 
@@ -146,6 +144,7 @@ pub(crate) struct State {
     slots: BTreeMap<StreamId, Slot>,
     settings: Option<PeerSettings>,
     gathered: network::Gathered,
+    opening: opening::Opening,
     /// The reason to close for, once the session is drained.
     finishing: Option<String>,
     ended: Option<SessionError>,
@@ -246,6 +245,7 @@ impl State {
         }
         wake(self.accepting.take());
         self.answered.notify_waiters();
+        self.opening.end();
     }
 
     /// Takes a message of the other end, and counts it.
@@ -261,6 +261,7 @@ impl State {
             self.answered.notify_waiters();
         }
         self.dispatch();
+        self.opening.room();
     }
 
     /// The next frame for a lane, counted.

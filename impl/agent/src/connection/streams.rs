@@ -134,7 +134,7 @@ impl Exchange {
     /// # Errors
     /// When the stream or the session ends before.
     pub async fn head(&mut self) -> Result<Response, StreamError> {
-        std::future::poll_fn(|cx| self.response.poll_head(cx)).await
+        self.response.head().await
     }
 }
 
@@ -185,6 +185,7 @@ impl Drop for Hold {
             if agent {
                 state.session.release(id);
             }
+            state.opening.room();
         });
     }
 }
@@ -313,6 +314,14 @@ enum Piece {
 impl RecvBody {
     fn new(slot: Arc<Hold>, ended: bool) -> Self {
         Self { slot, ended }
+    }
+
+    /// Waits for the next response head, as a visitor; 1xx ones come first.
+    ///
+    /// # Errors
+    /// When the stream or the session ends before.
+    pub async fn head(&mut self) -> Result<Response, StreamError> {
+        std::future::poll_fn(|cx| self.poll_head(cx)).await
     }
 
     /// The next piece of the body as it arrived; `None` at its end.

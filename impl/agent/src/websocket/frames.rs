@@ -1,10 +1,10 @@
-//! RFC 6455 frames of an upstream, as they come: a message of any length passes in pieces, and
-//! what is held is one read buffer. Heads are read and written by tungstenite.
+//! RFC 6455 frames of a local connection, as they come: a message of any length passes in pieces,
+//! and what is held is one read buffer. Heads are read and written by tungstenite.
 
 use std::io::{self, Cursor};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use p2claw_session::{Close, MessageKind, registry::close_code};
+use p2claw_session::{Close, MessageKind};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::protocol::{
     CloseFrame,
@@ -23,7 +23,16 @@ const SMALL_PIECE: usize = 2 << 10;
 /// Longest payload of a control frame (RFC 6455 section 5.5).
 const CONTROL_MAX: u64 = 125;
 
-/// What an upstream sends.
+/// Which end of a connection of RFC 6455 this program is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// It opened the connection, and masks what it sends.
+    Client,
+    /// It accepted the connection, and gets masked frames.
+    Server,
+}
+
+/// What the other end sends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
     /// A message, or a piece of one.
@@ -40,10 +49,10 @@ pub(super) enum Incoming {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     /// The connection ended, without a close.
-    #[error("read from the app: {0}")]
+    #[error("read from the WebSocket: {0}")]
     Gone(#[from] io::Error),
-    /// The upstream broke a rule of RFC 6455.
-    #[error("read from the app: {0}")]
+    /// It broke a rule of RFC 6455.
+    #[error("read from the WebSocket: {0}")]
     Broken(&'static str),
 }
 
@@ -54,12 +63,15 @@ struct Payload {
     kind: MessageKind,
     /// The message ends with this frame.
     last: bool,
+    /// Of the bytes that come next.
+    mask: Option<[u8; 4]>,
 }
 
-/// The upstream's frames.
+/// The other end's frames.
 #[derive(Debug)]
 pub(super) struct FrameReader<R> {
     io: R,
+    side: Side,
     buffer: BytesMut,
     payload: Option<Payload>,
     /// Kind of the message that has not ended.
@@ -67,9 +79,10 @@ pub(super) struct FrameReader<R> {
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
-    pub(super) fn new(io: R) -> Self {
+    pub(super) fn new(io: R, side: Side) -> Self {
         Self {
             io,
+            side,
             buffer: BytesMut::new(),
             payload: None,
             within: None,
@@ -88,11 +101,14 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 }
                 payload.left -= count as u64;
                 let last = payload.last && payload.left == 0;
-                let kind = payload.kind;
+                let (kind, mask) = (payload.kind, payload.mask);
+                if let Some(mask) = &mut payload.mask {
+                    mask.rotate_left(count % 4);
+                }
                 if payload.left == 0 {
                     self.payload = None;
                 }
-                let data = self.take(count);
+                let data = self.take(count, mask);
                 // A piece without a byte says nothing, unless the message ends with it.
                 if last || !data.is_empty() {
                     return Ok(Incoming::Part { kind, last, data });
@@ -107,7 +123,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 continue;
             };
             let head_length = usize::try_from(cursor.position()).unwrap_or(0);
-            check(&head)?;
+            check(&head, self.side)?;
             if length >> 63 != 0 {
                 return Err(ReadError::Broken(
                     "a frame's length is no number of 63 bits",
@@ -116,7 +132,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             match head.opcode {
                 OpCode::Data(data) => {
                     self.buffer.advance(head_length);
-                    self.begin(data, head.is_final, length)?;
+                    self.begin(data, &head, length)?;
                 }
                 OpCode::Control(control) => {
                     if length > CONTROL_MAX || !head.is_final {
@@ -126,8 +142,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                     while self.buffer.len() < whole {
                         self.fill().await?;
                     }
-                    let mut frame = self.take(whole);
-                    frame.advance(head_length);
+                    self.buffer.advance(head_length);
+                    let frame = self.take(whole - head_length, head.mask);
                     match control {
                         Control::Ping => return Ok(Incoming::Ping(frame)),
                         Control::Close => return Ok(Incoming::Close(read_close(&frame)?)),
@@ -138,16 +154,22 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    fn take(&mut self, count: usize) -> Bytes {
+    fn take(&mut self, count: usize, mask: Option<[u8; 4]>) -> Bytes {
+        let mut piece = match count < SMALL_PIECE {
+            true => BytesMut::from(&self.buffer[..count]),
+            false => self.buffer.split_to(count),
+        };
         if count < SMALL_PIECE {
-            let piece = Bytes::copy_from_slice(&self.buffer[..count]);
             self.buffer.advance(count);
-            return piece;
         }
-        self.buffer.split_to(count).freeze()
+        if let Some(mask) = mask {
+            unmask(&mut piece, mask);
+        }
+        piece.freeze()
     }
 
-    fn begin(&mut self, data: Data, last: bool, left: u64) -> Result<(), ReadError> {
+    fn begin(&mut self, data: Data, head: &FrameHeader, left: u64) -> Result<(), ReadError> {
+        let last = head.is_final;
         let kind = match (data, self.within) {
             (Data::Text, None) => MessageKind::Text,
             (Data::Binary, None) => MessageKind::Binary,
@@ -159,7 +181,12 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
         };
         self.within = (!last).then_some(kind);
-        self.payload = Some(Payload { left, kind, last });
+        self.payload = Some(Payload {
+            left,
+            kind,
+            last,
+            mask: head.mask,
+        });
         Ok(())
     }
 
@@ -172,14 +199,29 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
-/// What no server may send to a client that has agreed to no extension (RFC 6455 section 5).
-fn check(head: &FrameHeader) -> Result<(), ReadError> {
+/// Takes the mask off (RFC 6455 section 5.3).
+fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
+    for group in bytes.chunks_mut(4) {
+        for (byte, mask) in group.iter_mut().zip(mask) {
+            *byte ^= mask;
+        }
+    }
+}
+
+/// What nobody may send to an end that has agreed to no extension (RFC 6455 section 5). Clients
+/// mask, and servers do not (section 5.1).
+fn check(head: &FrameHeader, side: Side) -> Result<(), ReadError> {
     let reserved = matches!(
         head.opcode,
         OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_))
     );
-    if head.rsv1 || head.rsv2 || head.rsv3 || reserved || head.mask.is_some() {
+    if head.rsv1 || head.rsv2 || head.rsv3 || reserved {
         return Err(ReadError::Broken("a frame uses what was not agreed on"));
+    }
+    match (side, head.mask) {
+        (Side::Client, None) | (Side::Server, Some(_)) => {}
+        (Side::Client, Some(_)) => return Err(ReadError::Broken("a server masks a frame")),
+        (Side::Server, None) => return Err(ReadError::Broken("a client does not mask a frame")),
     }
     Ok(())
 }
@@ -197,22 +239,24 @@ fn read_close(mut payload: &[u8]) -> Result<Close, ReadError> {
     Close::new(code, reason).map_err(|_| BAD)
 }
 
-/// The agent's own frames to an upstream.
+/// The own frames.
 #[derive(Debug)]
 pub(super) struct FrameWriter<W> {
     io: W,
+    side: Side,
     /// The frame that is being written, and how much of it is.
     buffer: Vec<u8>,
     written: usize,
-    /// The visitor's message of which a part has been written.
+    /// A message of which a part has been written.
     within: bool,
     closed: bool,
 }
 
 impl<W: AsyncWrite + Unpin> FrameWriter<W> {
-    pub(super) fn new(io: W) -> Self {
+    pub(super) fn new(io: W, side: Side) -> Self {
         Self {
             io,
+            side,
             buffer: Vec::new(),
             written: 0,
             within: false,
@@ -256,8 +300,10 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
     async fn write(&mut self, mut frame: Frame) -> io::Result<()> {
         // Masks keep scripts in browsers from forging bytes for middleboxes (RFC 6455 section
         // 10.3). Here nothing lies between, but servers insist on one.
-        let random = crate::clock::random_u64().to_le_bytes();
-        frame.header_mut().mask = random.first_chunk().copied();
+        if self.side == Side::Client {
+            let random = crate::clock::random_u64().to_le_bytes();
+            frame.header_mut().mask = random.first_chunk().copied();
+        }
         self.finish().await?;
         self.buffer.clear();
         self.written = 0;
@@ -278,15 +324,6 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         }
         self.io.flush().await
     }
-}
-
-/// The close for an upstream that broke a rule.
-pub(super) fn broken() -> Close {
-    Close::new(
-        close_code::PROTOCOL_ERROR,
-        "the app's WebSocket broke RFC 6455",
-    )
-    .unwrap_or(Close::NONE)
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! The command as a program meets it: standard output, standard error, exit code.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod connect;
+mod demo;
+mod fetch;
+
 use std::{
     fs::File,
     io::{BufRead as _, BufReader, Read as _},
@@ -61,7 +65,7 @@ impl Drop for Service {
 
 #[test]
 fn wrong_values_name_their_option_and_start_nothing() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["expose", "www", "80"], "reserved"),
         (&["expose", "recipes", "70000"], "65535"),
         (&["expose", "recipes", "192.0.2.1:80"], "this machine"),
@@ -77,6 +81,20 @@ fn wrong_values_name_their_option_and_start_nothing() {
         ),
         (&["coord", "--relay-secret-file", "x"], "--relay"),
         (&["run", "--coord", "garbage"], "--coord"),
+        (&["fetch", "recipes"], "https://"),
+        (&["fetch", "https://a-bob.example/#p=damaged"], "damaged"),
+        (
+            &["fetch", "https://a-bob.example/", "-H", "host: x"],
+            "--header",
+        ),
+        (
+            &["fetch", "https://a-bob.example/", "-m", "0"],
+            "--max-time",
+        ),
+        (
+            &["connect", "https://a-bob.example/", "--listen", "x"],
+            "--listen",
+        ),
     ];
     for (arguments, word) in cases {
         let output = run(arguments);

@@ -7,7 +7,7 @@
 use super::*;
 
 async fn read(bytes: &[u8]) -> Vec<Result<Incoming, String>> {
-    let mut reader = FrameReader::new(bytes);
+    let mut reader = FrameReader::new(bytes, Side::Client);
     let mut seen = Vec::new();
     loop {
         match reader.next().await {
@@ -67,7 +67,7 @@ async fn pieces_do_not_matter() {
     bytes.extend([0x81, 3, 0xe6, 0xb0, 0xb4, 0x88, 0]);
     for size in 1..bytes.len() {
         let pieces = bytes.chunks(size).map(<[u8]>::to_vec).collect();
-        let mut reader = FrameReader::new(Pieces(pieces));
+        let mut reader = FrameReader::new(Pieces(pieces), Side::Client);
         let mut whole: Vec<Vec<u8>> = vec![Vec::new()];
         loop {
             match reader.next().await.unwrap() {
@@ -132,7 +132,7 @@ async fn a_long_message_is_not_held() {
     let mut bytes = vec![0x82, 127];
     bytes.extend((1_u64 << 20).to_be_bytes());
     bytes.resize(bytes.len() + (1 << 20), 7);
-    let mut reader = FrameReader::new(&bytes[..]);
+    let mut reader = FrameReader::new(&bytes[..], Side::Client);
     let mut total = 0;
     loop {
         let Incoming::Part { last, data, .. } = reader.next().await.unwrap() else {
@@ -154,7 +154,7 @@ async fn a_long_message_is_not_held() {
 #[tokio::test]
 async fn own_frames_are_masked_and_keep_their_message() {
     let mut bytes = Vec::new();
-    let mut writer = FrameWriter::new(&mut bytes);
+    let mut writer = FrameWriter::new(&mut bytes, Side::Client);
     let data = Bytes::from_static(b"abc");
     writer
         .part(MessageKind::Text, false, data.clone())
@@ -177,7 +177,7 @@ async fn own_frames_are_masked_and_keep_their_message() {
 #[tokio::test]
 async fn a_close_never_lands_within_a_frame() {
     let (near, mut far) = tokio::io::duplex(8);
-    let mut writer = FrameWriter::new(near);
+    let mut writer = FrameWriter::new(near, Side::Client);
     let data = Bytes::from(vec![7; 100]);
     let stuck = writer.part(MessageKind::Binary, true, data);
     let given_up = tokio::time::timeout(std::time::Duration::from_millis(20), stuck).await;
@@ -207,7 +207,7 @@ async fn a_close_never_lands_within_a_frame() {
 #[tokio::test]
 async fn short_pieces_are_copied() {
     let bytes = [&[0x82, 1, 9][..], &[0x82, 1, 8]].concat();
-    let mut reader = FrameReader::new(&bytes[..]);
+    let mut reader = FrameReader::new(&bytes[..], Side::Client);
     let mut pieces = Vec::new();
     while let Ok(Incoming::Part { data, .. }) = reader.next().await {
         pieces.push(data);
@@ -218,4 +218,54 @@ async fn short_pieces_are_copied() {
         .abs_diff(pieces[1].as_ptr().addr());
     assert!(pieces.iter().all(|piece| piece.len() == 1));
     assert_ne!(distance, 3, "they would share one buffer");
+}
+
+/// What a server reads: the same messages, with masks taken off wherever the bytes are cut.
+#[tokio::test]
+async fn a_server_takes_masks_off() {
+    let mut bytes = Vec::new();
+    let mut client = FrameWriter::new(&mut bytes, Side::Client);
+    let long: Vec<u8> = (0..=250).cycle().take(5_000).collect();
+    let close = Close::new(1000, "bye").unwrap();
+    client
+        .part(MessageKind::Binary, true, Bytes::from(long.clone()))
+        .await
+        .unwrap();
+    client
+        .part(MessageKind::Text, true, Bytes::from_static(b"hi"))
+        .await
+        .unwrap();
+    client.close(&close).await.unwrap();
+    for size in [1, 2, 3, 5, 7, 1_000, bytes.len()] {
+        let pieces = bytes.chunks(size).map(<[u8]>::to_vec).collect();
+        let mut server = FrameReader::new(Pieces(pieces), Side::Server);
+        let mut messages = vec![Vec::new()];
+        let end = loop {
+            match server.next().await.unwrap() {
+                Incoming::Part { last, data, .. } => {
+                    messages.last_mut().unwrap().extend_from_slice(&data);
+                    if last {
+                        messages.push(Vec::new());
+                    }
+                }
+                Incoming::Close(close) => break close,
+                Incoming::Ping(_) => panic!("nobody pings"),
+            }
+        };
+        assert_eq!(messages, [long.clone(), b"hi".to_vec(), Vec::new()]);
+        assert_eq!(end, close);
+    }
+}
+
+#[tokio::test]
+async fn a_server_does_not_mask_and_wants_masks() {
+    let mut bytes = Vec::new();
+    let mut server = FrameWriter::new(&mut bytes, Side::Server);
+    server
+        .part(MessageKind::Text, true, Bytes::from_static(b"hi"))
+        .await
+        .unwrap();
+    assert_eq!(bytes, [0x81, 2, b'h', b'i']);
+    let mut reader = FrameReader::new(&bytes[..], Side::Server);
+    assert!(matches!(reader.next().await, Err(ReadError::Broken(_))));
 }
