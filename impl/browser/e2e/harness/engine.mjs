@@ -17,7 +17,7 @@ const CHROMIUM_FLAGS = [
   "--disable-sync",
 ];
 const FIREFOX_PREFERENCES = {
-  // The demo's relay listens on loopback.
+  // The relays of the tests listen there. It makes no pairs with an agent there.
   "media.peerconnection.ice.loopback": true,
   // As the tests are written for it: 1 is light.
   "layout.css.prefers-color-scheme.content-override": 1,

@@ -9,9 +9,9 @@ export class UdpPath {
   /** {socket, isLost} by the address of the client, which need not be a loopback one. */
   #flows = new Map();
 
-  /** Stands before `port`; `this.port` is where clients send to. */
-  async start(port) {
-    this.target = port;
+  /** Stands before the port `target`; `this.port` is where clients send to. */
+  async start(target) {
+    this.target = target;
     this.socket = createSocket("udp4");
     this.socket.on("message", (packet, client) => this.#flow(client).forward(packet));
     this.socket.bind(0, LOOPBACK);
