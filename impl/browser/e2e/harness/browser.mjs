@@ -14,8 +14,8 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-export function launch() {
-  return chromium.launch({ executablePath: chromiumPath(), args: FLAGS });
+export function launch(flags = []) {
+  return chromium.launch({ executablePath: chromiumPath(), args: [...FLAGS, ...flags] });
 }
 
 /** States in which a visit stays until something happens. */

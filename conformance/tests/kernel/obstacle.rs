@@ -1,0 +1,89 @@
+//! Why a machine cannot run scenarios. Whoever skips one says so.
+
+use std::{fs, path::Path, process::Command};
+
+use libtest_mimic::Arguments;
+
+use crate::{
+    browser,
+    namespace::{Namespace, run_name, succeed, sweep},
+    scenarios::Scenario,
+};
+
+/// Programs that have to be there, and Debian's packages of them.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("ip", "iproute2"),
+    ("tc", "iproute2"),
+    ("ss", "iproute2"),
+    ("nft", "nftables"),
+    ("turnserver", "coturn"),
+];
+
+/// What stands in the way of scenarios, if anything does.
+pub(crate) struct Obstacles {
+    all: Option<String>,
+    browser: Option<String>,
+}
+
+impl Obstacles {
+    /// Tries what scenarios need.
+    pub(crate) fn look(arguments: &Arguments) -> Self {
+        // Runners that start a process for each test have asked for the list before.
+        if arguments.exact && !arguments.list {
+            return Self {
+                all: None,
+                browser: None,
+            };
+        }
+        Self {
+            all: anywhere().err(),
+            browser: browser::missing(),
+        }
+    }
+
+    pub(crate) fn to(&self, scenario: &Scenario) -> Option<&str> {
+        let browser = self.browser.as_deref();
+        let here = self.all.as_deref();
+        here.or(browser.filter(|_| scenario.needs_browser()))
+    }
+}
+
+fn anywhere() -> Result<(), String> {
+    if std::env::var_os("P2CLAW_TEST_QUICK").is_some() {
+        return Err("this is a quick run".to_owned());
+    }
+    if !is_root() {
+        return Err("only root may make network namespaces".to_owned());
+    }
+    for (program, package) in PROGRAMS {
+        if !is_installed(program) {
+            return Err(format!(
+                "there is no {program}; Debian's package {package} has it"
+            ));
+        }
+    }
+    if !Path::new("/dev/net/tun").exists() {
+        return Err("there is no /dev/net/tun".to_owned());
+    }
+    sweep();
+    let said = |error: String| format!("the kernel does not allow it: {}", error.trim());
+    let namespace = Namespace::create(&run_name(), "trial").map_err(said)?;
+    namespace
+        .ip("link add left type veth peer name right\n")
+        .map_err(said)?;
+    let rules = "table ip trial {\n chain out {\n type nat hook postrouting priority 100\n \
+                 masquerade\n }\n}\n";
+    namespace.nft(rules).map_err(said)?;
+    Ok(())
+}
+
+/// By its effective user id.
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    ids.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
+}
+
+fn is_installed(program: &str) -> bool {
+    succeed(Command::new("sh").args(["-c", "command -v \"$0\"", program])).is_ok()
+}

@@ -1,0 +1,140 @@
+//! Which path a visit takes through which routers.
+
+use crate::{
+    browser::Page,
+    internet::{Family, Home, Middle},
+    noise,
+    outcome::{self, Visitor, Way},
+    router::{Firewall, Nat},
+    scenarios::Scenario,
+    world::{Stack, World},
+};
+
+/// Of the download that the path is judged by.
+const BYTES: u32 = 300_000;
+
+/// Two homes, and the path that RFC 4787 and RFC 8445 lead to expect between them.
+#[derive(Clone, Copy)]
+struct Pair {
+    name: &'static str,
+    agent: Home,
+    visitor: Home,
+    way: Way,
+    /// Whether a browser tries it, too.
+    browser: bool,
+}
+
+const NONE: Home = Home::behind(Nat::None);
+const FULL_CONE: Home = Home::behind(Nat::FullCone);
+const CONE: Home = Home::behind(Nat::Cone);
+const SYMMETRIC: Home = Home::behind(Nat::Symmetric);
+
+const fn pair(name: &'static str, agent: Home, visitor: Home, way: Way) -> Pair {
+    Pair {
+        name,
+        agent,
+        visitor,
+        way,
+        browser: false,
+    }
+}
+
+impl Pair {
+    const fn also_in_a_browser(self) -> Self {
+        Self {
+            browser: true,
+            ..self
+        }
+    }
+}
+
+/// Named after the agent's home first, and the visitor's then.
+const PAIRS: [Pair; 14] = [
+    pair("none-none", NONE, NONE, Way::Direct).also_in_a_browser(),
+    pair("none-symmetric", NONE, SYMMETRIC, Way::Direct),
+    pair("cone-cone", CONE, CONE, Way::Direct).also_in_a_browser(),
+    pair("full-cone-cone", FULL_CONE, CONE, Way::Direct),
+    pair("full-cone-symmetric", FULL_CONE, SYMMETRIC, Way::Direct),
+    // The random port of one end is filtered out by the other.
+    pair("cone-symmetric", CONE, SYMMETRIC, Way::Relayed),
+    pair("symmetric-cone", SYMMETRIC, CONE, Way::Relayed),
+    pair("symmetric-symmetric", SYMMETRIC, SYMMETRIC, Way::Relayed).also_in_a_browser(),
+    pair(
+        "cone-no-udp",
+        CONE,
+        CONE.firewall(Firewall::NoUdp),
+        Way::Relayed,
+    ),
+    pair(
+        "cone-tls-only",
+        CONE,
+        CONE.firewall(Firewall::TlsOnly),
+        Way::Relayed,
+    )
+    .also_in_a_browser(),
+    pair(
+        "no-udp-cone",
+        CONE.firewall(Firewall::NoUdp),
+        CONE,
+        Way::Relayed,
+    ),
+    pair(
+        "no-udp-no-udp",
+        CONE.firewall(Firewall::NoUdp),
+        CONE.firewall(Firewall::NoUdp),
+        Way::Relayed,
+    ),
+    pair(
+        "ipv6",
+        CONE.family(Family::V6),
+        CONE.family(Family::V6),
+        Way::Direct,
+    ),
+    // Only IPv6 has no translation here.
+    pair(
+        "dual-stack-symmetric",
+        SYMMETRIC.family(Family::Both),
+        SYMMETRIC.family(Family::Both),
+        Way::Direct,
+    ),
+];
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let mut scenarios = Vec::new();
+    for pair in PAIRS {
+        for stack in Stack::ALL {
+            let mut visitors = vec![];
+            if pair.browser {
+                visitors.push(Visitor::Chromium);
+            }
+            for visitor in visitors {
+                let name = format!("{}/{}/{}", pair.name, stack.name(), visitor.name());
+                let run = move || visit(pair, stack, visitor);
+                scenarios.push(Scenario::of_visitor(name, visitor, run));
+            }
+        }
+    }
+    scenarios
+}
+
+fn visit(pair: Pair, stack: Stack, visitor: Visitor) {
+    let mut world = World::new(Middle::default());
+    let (agent_host, agent_router) = world.internet.settle(pair.agent);
+    let (host, router) = world.internet.settle(pair.visitor);
+    let app = world.expose(agent_host, agent_router, stack);
+    world.introduce(host, router, &app);
+    let seen = match visitor {
+        Visitor::Native(_) => panic!("not yet"),
+        Visitor::Chromium => Page::open(&world, host, &app, BYTES).finish(),
+    };
+    assert_eq!(seen.sha256, noise::sha256(BYTES));
+    assert_eq!(seen.way, pair.way);
+    // Checks of connectivity pass anyhow; what the app said does not, unless the path is direct.
+    let direct = world.internet.direct().bytes;
+    assert_eq!(
+        direct > u64::from(BYTES),
+        pair.way == Way::Direct,
+        "{direct} bytes went directly"
+    );
+    outcome::note(pair.name, stack, visitor, seen.way, seen.first_byte, "");
+}
