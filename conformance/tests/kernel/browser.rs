@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     internet::HostId,
-    outcome::Way,
+    outcome::{Seen, Way},
     program::Program,
     world::{App, World},
 };
@@ -41,13 +41,6 @@ pub(crate) struct Page {
     program: Program,
 }
 
-/// What a page has seen in the end.
-pub(crate) struct Seen {
-    pub(crate) way: Way,
-    pub(crate) first_byte: Duration,
-    pub(crate) sha256: String,
-}
-
 impl Page {
     /// Opens the app and begins to download.
     pub(crate) fn open(world: &World, host: HostId, app: &App, bytes: u32) -> Self {
@@ -63,24 +56,15 @@ impl Page {
         }
     }
 
-    /// Waits until so many bytes of the download are here.
-    pub(crate) fn received(&self, bytes: u64) {
-        while self.program.json()["received"].as_u64().unwrap() < bytes {}
-    }
-
     /// Waits for the end.
-    pub(crate) fn finish(&self) -> Seen {
-        let seen = loop {
-            let said = self.program.json();
-            if said.get("sha256").is_some() {
-                break said;
-            }
-        };
+    pub(crate) fn finish(self) -> Seen {
+        let seen = self.program.json();
         let kind = |end: &str| seen["path"][end].as_str().unwrap().to_owned();
         let relayed = [kind("local"), kind("remote")].contains(&"relay".to_owned());
         Seen {
             way: if relayed { Way::Relayed } else { Way::Direct },
             first_byte: milliseconds(&seen["first_byte_ms"]),
+            total: milliseconds(&seen["total_ms"]),
             sha256: seen["sha256"].as_str().unwrap().to_owned(),
         }
     }

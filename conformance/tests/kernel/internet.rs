@@ -6,6 +6,7 @@
 //! ```
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     process::Command,
     time::Duration,
@@ -86,6 +87,37 @@ impl Home {
     }
 }
 
+/// What makes a home special, in words.
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.family == Family::V6 {
+            f.write_str("a firewall, IPv6 only")?;
+        } else {
+            f.write_str(match self.nat {
+                Nat::None => "no NAT",
+                Nat::FullCone => "a full cone NAT",
+                Nat::Cone => "a cone NAT",
+                Nat::Symmetric => "a symmetric NAT",
+            })?;
+        }
+        if self.family == Family::Both {
+            f.write_str(", a firewall for IPv6")?;
+        }
+        f.write_str(match self.firewall {
+            Firewall::Open => "",
+            Firewall::NoUdp => ", UDP blocked",
+            Firewall::TlsOnly => ", TLS only",
+        })?;
+        if self.mtu != USUAL_MTU {
+            write!(f, ", MTU {}", self.mtu)?;
+        }
+        if !self.delay.is_zero() {
+            write!(f, ", {} ms each way", self.delay.as_millis())?;
+        }
+        Ok(())
+    }
+}
+
 /// What the lines in the middle do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Middle {
@@ -148,6 +180,11 @@ impl Internet {
                 settings.tells_size,
             ))
             .unwrap();
+        // What is for nobody vanishes, as on the internet: an error would end allocations of coturn.
+        let nowhere = "link add nowhere arp off type veth peer name void\n\
+                       link set nowhere up\nlink set void up\n\
+                       route add default dev nowhere\nroute add ::/0 dev nowhere\n";
+        middle.ip(nowhere).unwrap();
         Self {
             run: run.to_owned(),
             settings,
@@ -160,14 +197,6 @@ impl Internet {
 
     pub(crate) fn host(&self, host: HostId) -> &Namespace {
         &self.hosts[host.0]
-    }
-
-    pub(crate) fn hosts(&self) -> &[Namespace] {
-        &self.hosts
-    }
-
-    pub(crate) fn router(&self, router: RouterId) -> &Namespace {
-        &self.routers[router.0].0
     }
 
     /// The home that the router belongs to.
@@ -313,6 +342,11 @@ impl Internet {
     /// UDP that has gone from home to home, without a relay.
     pub(crate) fn direct(&self) -> Counted {
         self.middle.counter("direct")
+    }
+
+    /// UDP that has passed a router.
+    pub(crate) fn passed(&self, router: RouterId) -> Counted {
+        self.routers[router.0].0.counter("passed")
     }
 
     /// IP fragments, wherever they were seen.

@@ -11,6 +11,7 @@ mod browser;
 mod internet;
 mod namespace;
 mod nat_probe;
+mod native;
 mod noise;
 mod obstacle;
 mod outcome;
@@ -18,6 +19,7 @@ mod program;
 mod router;
 mod scenarios;
 mod slow_line;
+mod stage;
 mod world;
 
 use std::process::ExitCode;

@@ -44,7 +44,8 @@ impl Namespace {
     pub(crate) fn know(&self, hosts: &[(IpAddr, String)]) {
         let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
         for (address, name) in hosts {
-            text.push_str(&format!("{address} {name}\n"));
+            // Chromium's WebRTC looks for the second.
+            text.push_str(&format!("{address} {name} {name}.\n"));
         }
         fs::write(self.files().join("hosts"), text).unwrap();
     }

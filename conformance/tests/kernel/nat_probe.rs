@@ -19,7 +19,7 @@ pub(crate) const ANSWERING: &str = "answer";
 const PORTS: [u16; 2] = [7001, 7002];
 
 /// How long an answer that may not come is waited for, and how often a question is repeated.
-const ANSWER: Duration = Duration::from_millis(300);
+const ANSWER: Duration = Duration::from_millis(100);
 const REPEATS: u32 = 5;
 
 /// What a behaviour depends on.
@@ -44,8 +44,8 @@ pub(crate) struct Behaviour {
 
 /// Looks at the router of a host.
 pub(crate) fn look(internet: &Internet, host: HostId) -> Behaviour {
-    let _server = Program::start(ANSWERING, &mut part(&internet.middle, &[ANSWERING]));
-    assert_eq!(_server.line().as_deref(), Some("ready"));
+    let server = Program::start(ANSWERING, &mut part(&internet.middle, &[ANSWERING]));
+    assert_eq!(server.line().as_deref(), Some("ready"));
     let mut client = Program::start(ASKING, &mut internet.part(host, &[ASKING]));
     let (status, said) = client.finish();
     assert!(status.success(), "{}", client.last_words());

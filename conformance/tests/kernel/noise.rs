@@ -3,20 +3,15 @@
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 of its first `bytes`, in hex.
+/// Its first `bytes`.
+pub(crate) fn noise(bytes: u32) -> Vec<u8> {
+    let words = (1..=bytes.div_ceil(4)).flat_map(|index| mixed(index).to_le_bytes());
+    words.take(usize::try_from(bytes).unwrap()).collect()
+}
+
+/// SHA-256 of them, in hex.
 pub(crate) fn sha256(bytes: u32) -> String {
-    let mut hash = Sha256::new();
-    let mut left = usize::try_from(bytes).unwrap();
-    for index in 1_u32.. {
-        if left == 0 {
-            break;
-        }
-        let word = mixed(index).to_le_bytes();
-        let taken = left.min(word.len());
-        hash.update(&word[..taken]);
-        left -= taken;
-    }
-    HEXLOWER.encode(&hash.finalize())
+    HEXLOWER.encode(&Sha256::digest(noise(bytes)))
 }
 
 fn mixed(mut x: u32) -> u32 {

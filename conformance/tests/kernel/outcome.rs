@@ -38,25 +38,43 @@ impl fmt::Display for Way {
     }
 }
 
+/// What a visitor has seen of a transfer.
+pub(crate) struct Seen {
+    pub(crate) way: Way,
+    /// From the beginning of the visit to the first byte of the answer.
+    pub(crate) first_byte: Duration,
+    pub(crate) total: Duration,
+    /// Of what arrived, in hex.
+    pub(crate) sha256: String,
+}
+
 /// Where the files are.
 const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/kernel");
 
+/// What was tried.
+pub(crate) struct Tried {
+    pub(crate) scenario: &'static str,
+    /// How the two are connected, in words.
+    pub(crate) agent_network: String,
+    pub(crate) visitor_network: String,
+    pub(crate) agent: Stack,
+    pub(crate) visitor: Visitor,
+}
+
 /// Notes the outcome of a scenario.
-pub(crate) fn note(
-    scenario: &str,
-    agent: Stack,
-    visitor: Visitor,
-    way: Way,
-    first_byte: Duration,
-    remark: &str,
-) {
-    let (agent, visitor) = (agent.name(), visitor.name());
-    let milliseconds = first_byte.as_millis();
+pub(crate) fn note(tried: &Tried, seen: &Seen, remark: &str) {
+    let (agent, visitor) = (tried.agent.name(), tried.visitor.name());
+    let (scenario, way) = (tried.scenario, seen.way);
+    let milliseconds = seen.first_byte.as_millis();
     println!(
-        "{scenario}, agent {agent}, visitor {visitor}: {way}, first byte after {milliseconds} ms{remark}"
+        "{scenario}: agent {agent} behind {}, visitor {visitor} behind {}: {way}, first byte after \
+         {milliseconds} ms{remark}",
+        tried.agent_network, tried.visitor_network,
     );
     let row = json!({
         "scenario": scenario,
+        "agent_network": tried.agent_network,
+        "visitor_network": tried.visitor_network,
         "agent": agent,
         "visitor": visitor,
         "path": way.to_string(),

@@ -15,7 +15,7 @@ use std::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Lines that are shown when a test fails.
-const LAST_WORDS: usize = 60;
+const LAST_WORDS: usize = 600;
 
 /// A running program. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -86,10 +86,6 @@ impl Program {
         }
     }
 
-    /// Whether it is still there.
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
 
     /// The last lines of all that it has said.
     pub(crate) fn last_words(&self) -> String {

@@ -66,7 +66,7 @@ impl Router<'_> {
     /// The rules; its interfaces are `lan` and `wan`.
     pub(crate) fn rules(&self) -> String {
         let mut rules = format!(
-            "table inet path {{{FRAGMENTS}  counter blocked {{ }}\n{}",
+            "table inet path {{{FRAGMENTS}  counter passed {{ }}\n  counter blocked {{ }}\n{}",
             self.filter()
         );
         if !self.tells_size {
@@ -166,6 +166,10 @@ pub(crate) fn internet(loss_percent: u8, tells_size: bool) -> String {
     format!(
         r#"table inet path {{{FRAGMENTS}
   counter direct {{ }}
+  chain nobody {{
+    type filter hook prerouting priority -460
+    iifname "void" drop
+  }}
   chain forward {{
     type filter hook forward priority 0
     meta l4proto udp counter name "direct"

@@ -43,7 +43,7 @@ impl Stack {
     pub(crate) const ALL: [Self; 1] = [Self::Str0m];
 
     /// How a program is told to use it.
-    fn flags(self) -> [String; 0] {
+    pub(crate) fn flags(self) -> [String; 0] {
         []
     }
 }
@@ -58,12 +58,10 @@ pub(crate) struct World {
 }
 
 /// An app that can be visited.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct App {
     /// Its address, without a path.
     pub(crate) url: String,
-    pub(crate) host: HostId,
-    pub(crate) router: RouterId,
 }
 
 impl World {
@@ -140,7 +138,7 @@ impl World {
     }
 
     /// An agent on a host, with the sample app behind it.
-    pub(crate) fn expose(&mut self, host: HostId, router: RouterId, stack: Stack) -> App {
+    pub(crate) fn expose(&mut self, (host, router): (HostId, RouterId), stack: Stack) -> App {
         let namespace = self.internet.host(host);
         let mut command = self.p2claw(namespace);
         let state = self.home(namespace).join("sample");
@@ -173,11 +171,11 @@ impl World {
             .trim_end_matches('/')
             .to_owned();
         self.programs.extend([sample, agent]);
-        App { url, host, router }
+        App { url }
     }
 
     /// Lets programs on a host find the app and the relay.
-    pub(crate) fn introduce(&self, host: HostId, router: RouterId, app: &App) {
+    pub(crate) fn introduce(&self, (host, router): (HostId, RouterId), app: &App) {
         let family = self.internet.home(router).family;
         let mut known = Vec::new();
         for (addresses, name) in [(SERVICES, app.name()), (RELAY, RELAY_NAME)] {
@@ -244,4 +242,13 @@ pub(crate) fn binary() -> PathBuf {
         }
     });
     found.clone()
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.path().join("log"));
+            eprintln!("--- coturn's log\n{}", log.unwrap_or_default());
+        }
+    }
 }

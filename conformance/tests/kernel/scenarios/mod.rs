@@ -1,9 +1,12 @@
 //! What is tried.
 
+mod moves;
 mod paths;
 mod routers;
+mod sizes;
+mod slow;
 
-use crate::outcome::Visitor;
+use crate::{outcome::Visitor, world::Stack};
 
 /// One of them.
 pub(crate) struct Scenario {
@@ -13,19 +16,38 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    fn new(name: impl Into<String>, body: impl FnOnce() + Send + 'static) -> Self {
+    /// One that needs no visitor.
+    fn new(name: &str, body: impl FnOnce() + Send + 'static) -> Self {
         Self {
-            name: name.into(),
+            name: name.to_owned(),
             browser: false,
             body: Box::new(body),
         }
     }
 
-    fn of_visitor(name: String, visitor: Visitor, body: impl FnOnce() + Send + 'static) -> Self {
-        Self {
-            browser: visitor == Visitor::Chromium,
-            ..Self::new(name, body)
+    /// One for each stack of the agent, with a native visitor of the same stack and, where it is
+    /// wanted, with a browser.
+    fn matrix(
+        name: &'static str,
+        browser: bool,
+        body: impl Fn(Stack, Visitor) + Clone + Send + 'static,
+    ) -> Vec<Self> {
+        let mut scenarios = Vec::new();
+        for stack in Stack::ALL {
+            let chromium = browser.then_some(Visitor::Chromium);
+            for visitor in [Some(Visitor::Native(stack)), chromium]
+                .into_iter()
+                .flatten()
+            {
+                let body = body.clone();
+                scenarios.push(Self {
+                    name: format!("{name}/{}/{}", stack.name(), visitor.name()),
+                    browser: visitor == Visitor::Chromium,
+                    body: Box::new(move || body(stack, visitor)),
+                });
+            }
         }
+        scenarios
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -45,5 +67,8 @@ impl Scenario {
 pub(crate) fn all() -> Vec<Scenario> {
     let mut all = routers::scenarios();
     all.extend(paths::scenarios());
+    all.extend(sizes::scenarios());
+    all.extend(slow::scenarios());
+    all.extend(moves::scenarios());
     all
 }

@@ -1,13 +1,12 @@
 //! Which path a visit takes through which routers.
 
 use crate::{
-    browser::Page,
     internet::{Family, Home, Middle},
-    noise,
-    outcome::{self, Visitor, Way},
+    outcome::{Visitor, Way},
     router::{Firewall, Nat},
     scenarios::Scenario,
-    world::{Stack, World},
+    stage::{Stage, Transfer},
+    world::Stack,
 };
 
 /// Of the download that the path is judged by.
@@ -100,41 +99,24 @@ const PAIRS: [Pair; 14] = [
 ];
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    let mut scenarios = Vec::new();
-    for pair in PAIRS {
-        for stack in Stack::ALL {
-            let mut visitors = vec![];
-            if pair.browser {
-                visitors.push(Visitor::Chromium);
-            }
-            for visitor in visitors {
-                let name = format!("{}/{}/{}", pair.name, stack.name(), visitor.name());
-                let run = move || visit(pair, stack, visitor);
-                scenarios.push(Scenario::of_visitor(name, visitor, run));
-            }
-        }
-    }
-    scenarios
+    let scenarios = PAIRS.into_iter().map(|pair| {
+        Scenario::matrix(pair.name, pair.browser, move |stack, visitor| {
+            visit(pair, stack, visitor);
+        })
+    });
+    scenarios.flatten().collect()
 }
 
 fn visit(pair: Pair, stack: Stack, visitor: Visitor) {
-    let mut world = World::new(Middle::default());
-    let (agent_host, agent_router) = world.internet.settle(pair.agent);
-    let (host, router) = world.internet.settle(pair.visitor);
-    let app = world.expose(agent_host, agent_router, stack);
-    world.introduce(host, router, &app);
-    let seen = match visitor {
-        Visitor::Native(_) => panic!("not yet"),
-        Visitor::Chromium => Page::open(&world, host, &app, BYTES).finish(),
-    };
-    assert_eq!(seen.sha256, noise::sha256(BYTES));
+    let stage = Stage::set(Middle::default(), pair.agent, pair.visitor, stack);
+    let seen = stage.visit(visitor, Transfer::Download(BYTES)).finish();
     assert_eq!(seen.way, pair.way);
     // Checks of connectivity pass anyhow; what the app said does not, unless the path is direct.
-    let direct = world.internet.direct().bytes;
+    let direct = stage.world.internet.direct().bytes;
     assert_eq!(
         direct > u64::from(BYTES),
         pair.way == Way::Direct,
         "{direct} bytes went directly"
     );
-    outcome::note(pair.name, stack, visitor, seen.way, seen.first_byte, "");
+    stage.note(pair.name, visitor, &seen, "");
 }

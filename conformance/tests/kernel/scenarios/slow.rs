@@ -1,0 +1,40 @@
+//! A long line that loses packets.
+
+use std::time::Duration;
+
+use crate::{
+    internet::{Home, Middle},
+    outcome::{Visitor, Way},
+    router::Nat,
+    scenarios::Scenario,
+    stage::{Stage, Transfer},
+    world::Stack,
+};
+
+const NAME: &str = "slow";
+
+const BYTES: u32 = 5_000_000;
+
+/// 40 ms more for each round trip.
+const EACH_WAY: Duration = Duration::from_millis(20);
+
+/// Of the UDP packets, each way.
+const LOSS_PERCENT: u8 = 1;
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    Scenario::matrix(NAME, true, download)
+}
+
+fn download(stack: Stack, visitor: Visitor) {
+    let middle = Middle {
+        loss_percent: LOSS_PERCENT,
+        ..Middle::default()
+    };
+    let cone = Home::behind(Nat::Cone);
+    let stage = Stage::set(middle, cone, cone.delay(EACH_WAY), stack);
+    let seen = stage.visit(visitor, Transfer::Download(BYTES)).finish();
+    assert_eq!(seen.way, Way::Direct);
+    let rate = f64::from(BYTES) / 1e6 / (seen.total - seen.first_byte).as_secs_f64();
+    let remark = format!(", {LOSS_PERCENT}% loss, then {rate:.2} MB/s");
+    stage.note(NAME, visitor, &seen, &remark);
+}
