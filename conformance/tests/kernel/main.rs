@@ -37,18 +37,16 @@ fn main() -> ExitCode {
         return play(role, words);
     }
     let arguments = Arguments::from_args();
-    let obstacles = obstacle::Obstacles::look(&arguments);
-    let trials = scenarios::all().into_iter().map(|scenario| {
-        let obstacle = obstacles.to(&scenario);
-        if let Some(obstacle) = obstacle {
-            eprintln!("skipped: {}: {obstacle}", scenario.name());
-        }
+    let scenarios = scenarios::all();
+    let skipped = obstacle::skipped(&arguments, &scenarios);
+    let trials = scenarios.into_iter().map(|scenario| {
         let name = scenario.name().to_owned();
-        Trial::test(name, move || {
+        let ignored = skipped.contains(&name);
+        let run = move || {
             scenario.run();
             Ok(())
-        })
-        .with_ignored_flag(obstacle.is_some())
+        };
+        Trial::test(name, run).with_ignored_flag(ignored)
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }

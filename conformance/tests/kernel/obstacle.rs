@@ -1,12 +1,18 @@
 //! Why a machine cannot run scenarios. Whoever skips one says so.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
 
 use libtest_mimic::Arguments;
 
 use crate::{
     browser,
     namespace::{Namespace, run_name, succeed, sweep},
+    outcome,
     scenarios::Scenario,
 };
 
@@ -19,33 +25,24 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("turnserver", "coturn"),
 ];
 
-/// What stands in the way of scenarios, if anything does.
-pub(crate) struct Obstacles {
-    all: Option<String>,
-    browser: Option<String>,
-}
-
-impl Obstacles {
-    /// Tries what scenarios need.
-    pub(crate) fn look(arguments: &Arguments) -> Self {
-        // Runners that start a process for each test have asked for the list before.
-        if arguments.exact && !arguments.list {
-            return Self {
-                all: None,
-                browser: None,
-            };
-        }
-        Self {
-            all: anywhere().err(),
-            browser: browser::missing(),
+/// The names of those that cannot run here; why, is told.
+pub(crate) fn skipped(arguments: &Arguments, scenarios: &[Scenario]) -> BTreeSet<String> {
+    // Runners that start a process for each test have asked for the list before.
+    if arguments.exact && !arguments.list {
+        return BTreeSet::new();
+    }
+    let (here, browser) = (anywhere().err(), browser::missing());
+    let mut skipped = BTreeMap::new();
+    for scenario in scenarios {
+        let browser = browser.as_deref().filter(|_| scenario.needs_browser());
+        if let Some(reason) = here.as_deref().or(browser) {
+            skipped.insert(scenario.name(), reason);
         }
     }
-
-    pub(crate) fn to(&self, scenario: &Scenario) -> Option<&str> {
-        let browser = self.browser.as_deref();
-        let here = self.all.as_deref();
-        here.or(browser.filter(|_| scenario.needs_browser()))
-    }
+    let visits = scenarios.iter().filter(|scenario| scenario.is_visit());
+    let expected: Vec<_> = visits.map(Scenario::name).collect();
+    outcome::begin(&expected, &skipped);
+    skipped.into_keys().map(str::to_owned).collect()
 }
 
 fn anywhere() -> Result<(), String> {

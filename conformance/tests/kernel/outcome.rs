@@ -1,6 +1,6 @@
 //! What scenarios have seen: a line for people, and a file that scripts/tables reads.
 
-use std::{fmt, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
 
 use serde_json::json;
 
@@ -83,4 +83,17 @@ pub(crate) fn note(tried: &Tried, seen: &Seen, remark: &str) {
     fs::create_dir_all(FOLDER).unwrap();
     let file = Path::new(FOLDER).join(format!("{scenario}.{agent}.{visitor}.json"));
     fs::write(file, format!("{row}\n")).unwrap();
+}
+
+/// Begins a run: what will be noted, and what is skipped for which reason. Nobody else may say
+/// that.
+pub(crate) fn begin(expected: &[&str], skipped: &BTreeMap<&str, &str>) {
+    for (scenario, reason) in skipped {
+        eprintln!("skipped: {scenario}: {reason}");
+    }
+    // What an earlier run has left.
+    let _ = fs::remove_dir_all(FOLDER);
+    fs::create_dir_all(FOLDER).unwrap();
+    let run = json!({ "expected": expected, "skipped": skipped });
+    fs::write(Path::new(FOLDER).join("run.json"), format!("{run}\n")).unwrap();
 }

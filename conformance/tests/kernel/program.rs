@@ -86,7 +86,6 @@ impl Program {
         }
     }
 
-
     /// The last lines of all that it has said.
     pub(crate) fn last_words(&self) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,7 @@ use crate::{outcome::Visitor, world::Stack};
 /// One of them.
 pub(crate) struct Scenario {
     name: String,
-    browser: bool,
+    visitor: Option<Visitor>,
     body: Box<dyn FnOnce() + Send>,
 }
 
@@ -20,7 +20,7 @@ impl Scenario {
     fn new(name: &str, body: impl FnOnce() + Send + 'static) -> Self {
         Self {
             name: name.to_owned(),
-            browser: false,
+            visitor: None,
             body: Box::new(body),
         }
     }
@@ -42,7 +42,7 @@ impl Scenario {
                 let body = body.clone();
                 scenarios.push(Self {
                     name: format!("{name}/{}/{}", stack.name(), visitor.name()),
-                    browser: visitor == Visitor::Chromium,
+                    visitor: Some(visitor),
                     body: Box::new(move || body(stack, visitor)),
                 });
             }
@@ -54,8 +54,13 @@ impl Scenario {
         &self.name
     }
 
+    /// Whether its outcome is noted.
+    pub(crate) fn is_visit(&self) -> bool {
+        self.visitor.is_some()
+    }
+
     pub(crate) fn needs_browser(&self) -> bool {
-        self.browser
+        self.visitor == Some(Visitor::Chromium)
     }
 
     pub(crate) fn run(self) {
