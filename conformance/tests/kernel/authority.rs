@@ -53,4 +53,11 @@ impl Authority {
             spki: BASE64.encode(&Sha256::digest(key.subject_public_key_info())),
         }
     }
+    /// For services that speak TLS.
+    pub(crate) fn arguments(&self) -> [String; 2] {
+        [
+            format!("--tls-cert={}", self.certificate.display()),
+            format!("--tls-key={}", self.key.display()),
+        ]
+    }
 }

@@ -43,10 +43,10 @@ pub(crate) struct Page {
 
 impl Page {
     /// Opens the app and begins to download.
-    pub(crate) fn open(world: &World, host: HostId, app: &App, bytes: u32) -> Self {
+    pub(crate) fn open(world: &World, host: HostId, app: &App, bytes: u32, way: Way) -> Self {
         let namespace = world.internet.host(host);
         fs::create_dir_all(world.home(namespace)).unwrap();
-        let wanted = json!({ "url": app.url, "spki": world.spki(), "bytes": bytes });
+        let wanted = json!({ "url": app.url, "spki": world.spki(), "bytes": bytes, "direct": way == Way::Direct });
         let mut command = world.program(namespace, Path::new("node"));
         command
             .arg(Path::new(FOLDER).join("kernel/visit.mjs"))
@@ -59,10 +59,12 @@ impl Page {
     /// Waits for the end.
     pub(crate) fn finish(self) -> Seen {
         let seen = self.program.json();
-        let kind = |end: &str| seen["path"][end].as_str().unwrap().to_owned();
-        let relayed = [kind("local"), kind("remote")].contains(&"relay".to_owned());
         Seen {
-            way: if relayed { Way::Relayed } else { Way::Direct },
+            way: match seen["relayed"].as_bool() {
+                Some(true) => Way::Relayed,
+                Some(false) => Way::Direct,
+                None => panic!("what path is that: {seen}?"),
+            },
             first_byte: milliseconds(&seen["first_byte_ms"]),
             total: milliseconds(&seen["total_ms"]),
             sha256: seen["sha256"].as_str().unwrap().to_owned(),

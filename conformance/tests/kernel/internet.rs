@@ -118,9 +118,18 @@ impl fmt::Display for Home {
     }
 }
 
-/// What the lines in the middle do.
+/// A TURN and STUN server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relay {
+    Coturn,
+    /// `p2claw relay`.
+    Own,
+}
+
+/// What is in the middle.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Middle {
+    pub(crate) relay: Relay,
     /// Of UDP packets from home to home, each way.
     pub(crate) loss_percent: u8,
     /// Whether anybody is told that a packet was too big.
@@ -130,6 +139,7 @@ pub(crate) struct Middle {
 impl Default for Middle {
     fn default() -> Self {
         Self {
+            relay: Relay::Coturn,
             loss_percent: 0,
             tells_size: true,
         }

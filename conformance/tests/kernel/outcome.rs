@@ -59,17 +59,20 @@ pub(crate) struct Tried {
     pub(crate) visitor_network: String,
     pub(crate) agent: Stack,
     pub(crate) visitor: Visitor,
+    /// What else is special.
+    pub(crate) besides: &'static str,
 }
 
 /// Notes the outcome of a scenario.
-pub(crate) fn note(tried: &Tried, seen: &Seen, remark: &str) {
+pub(crate) fn note(tried: &Tried, seen: &Seen) {
     let (agent, visitor) = (tried.agent.name(), tried.visitor.name());
     let (scenario, way) = (tried.scenario, seen.way);
-    let milliseconds = seen.first_byte.as_millis();
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let (first, total) = (milliseconds(seen.first_byte), milliseconds(seen.total));
     println!(
-        "{scenario}: agent {agent} behind {}, visitor {visitor} behind {}: {way}, first byte after \
-         {milliseconds} ms{remark}",
-        tried.agent_network, tried.visitor_network,
+        "{scenario}: agent {agent} behind {}, visitor {visitor} behind {}, {}: {way}, first byte \
+         after {first} ms, last after {total} ms",
+        tried.agent_network, tried.visitor_network, tried.besides,
     );
     let row = json!({
         "scenario": scenario,
@@ -77,8 +80,10 @@ pub(crate) fn note(tried: &Tried, seen: &Seen, remark: &str) {
         "visitor_network": tried.visitor_network,
         "agent": agent,
         "visitor": visitor,
+        "besides": tried.besides,
         "path": way.to_string(),
-        "first_byte_ms": u64::try_from(milliseconds).unwrap_or(u64::MAX),
+        "first_byte_ms": first,
+        "total_ms": total,
     });
     fs::create_dir_all(FOLDER).unwrap();
     let file = Path::new(FOLDER).join(format!("{scenario}.{agent}.{visitor}.json"));

@@ -5,7 +5,7 @@ use crate::{
     internet::{Home, HostId, Middle, RouterId},
     native::Fetch,
     noise,
-    outcome::{self, Seen, Tried, Visitor},
+    outcome::{self, Seen, Tried, Visitor, Way},
     program::until,
     world::{App, Stack, World},
 };
@@ -35,8 +35,8 @@ impl Stage {
         }
     }
 
-    /// Begins a transfer.
-    pub(crate) fn visit(&self, visitor: Visitor, transfer: Transfer) -> Visit {
+    /// Begins a transfer, which is to go that way.
+    pub(crate) fn visit(&self, visitor: Visitor, transfer: Transfer, way: Way) -> Visit {
         let (host, _) = self.visitor;
         let visiting = match (visitor, transfer) {
             (Visitor::Native(stack), _) => {
@@ -44,11 +44,15 @@ impl Stage {
                 Visiting::Native(fetch)
             }
             (Visitor::Chromium, Transfer::Download(bytes)) => {
-                Visiting::Browser(Page::open(&self.world, host, &self.app, bytes))
+                Visiting::Browser(Page::open(&self.world, host, &self.app, bytes, way))
             }
             (Visitor::Chromium, Transfer::Upload(_)) => panic!("the page only downloads"),
         };
-        Visit { visiting, transfer }
+        Visit {
+            visiting,
+            transfer,
+            way,
+        }
     }
 
     /// Waits until so many bytes have gone from home to home.
@@ -58,8 +62,14 @@ impl Stage {
         });
     }
 
-    /// Notes what a visitor has seen here.
-    pub(crate) fn note(&self, scenario: &'static str, visitor: Visitor, seen: &Seen, remark: &str) {
+    /// Notes what a visitor has seen here, and what else is special.
+    pub(crate) fn note(
+        &self,
+        scenario: &'static str,
+        visitor: Visitor,
+        seen: &Seen,
+        besides: &'static str,
+    ) {
         let network = |(_, router)| self.world.internet.home(router).to_string();
         let tried = Tried {
             scenario,
@@ -67,8 +77,9 @@ impl Stage {
             visitor_network: network(self.visitor),
             agent: self.stack,
             visitor,
+            besides,
         };
-        outcome::note(&tried, seen, remark);
+        outcome::note(&tried, seen);
     }
 }
 
@@ -85,6 +96,7 @@ pub(crate) enum Transfer {
 pub(crate) struct Visit {
     visiting: Visiting,
     transfer: Transfer,
+    way: Way,
 }
 
 enum Visiting {
@@ -93,7 +105,7 @@ enum Visiting {
 }
 
 impl Visit {
-    /// Waits for the end: every byte must have come.
+    /// Waits for the end: every byte must have come, and the way that was expected.
     pub(crate) fn finish(self) -> Seen {
         let seen = match self.visiting {
             Visiting::Native(fetch) => fetch.finish(),
@@ -105,6 +117,7 @@ impl Visit {
             noise::sha256(bytes),
             "the bytes are not those that were sent"
         );
+        assert_eq!(seen.way, self.way);
         seen
     }
 }

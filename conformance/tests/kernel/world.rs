@@ -1,26 +1,21 @@
 //! Everything that a scenario needs: the internet, the services in its middle, and an agent.
 
+mod services;
+
 use std::{
-    net::IpAddr,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
 };
 
-use p2claw_conformance::coturn::{self, Credentials};
 use tempfile::TempDir;
 
 use crate::{
-    authority::{Authority, PARENT, RELAY_NAME},
+    authority::{Authority, RELAY_NAME},
     internet::{HostId, Internet, Middle, RELAY, RouterId, SERVICES},
     namespace::{Namespace, run_name, succeed},
-    program::{Program, until},
+    program::Program,
 };
-
-/// Ports in the middle.
-const COORD: u16 = 8788;
-const TURN: u16 = 3478;
-const TURN_TLS: u16 = 5349;
 
 /// The app that agents expose.
 const APP: &str = "hello";
@@ -78,63 +73,8 @@ impl World {
             authority: Authority::new(folder.path()),
             folder,
         };
-        world.start_services();
+        world.start_services(middle.relay);
         world
-    }
-
-    fn start_services(&mut self) {
-        let middle = &self.internet.middle;
-        let config = coturn::Config {
-            folder: self.folder.path(),
-            addresses: &RELAY,
-            port: TURN,
-            tls_port: TURN_TLS,
-            credentials: Credentials::TimeLimited,
-            certificate: &self.authority.certificate,
-            key: &self.authority.key,
-        };
-        let mut command = middle.command("turnserver");
-        command.arg("-c").arg(config.write());
-        let relay = Program::start("coturn", &mut command);
-
-        let secret = self.folder.path().join("secret");
-        std::fs::write(&secret, coturn::SECRET).unwrap();
-        let mut command = self.p2claw(middle);
-        command
-            .args(["coord", "--json", "--listen", &format!("[::]:{COORD}")])
-            .arg(format!("--public-url=https://{PARENT}"))
-            .arg(format!("--relay-secret-file={}", secret.display()))
-            .arg(format!("--stun=stun:{RELAY_NAME}:{TURN}"))
-            .arg(format!("--relay=turn:{RELAY_NAME}:{TURN}?transport=udp"))
-            .arg(format!("--relay=turn:{RELAY_NAME}:{TURN}?transport=tcp"))
-            .arg(format!("--relay=turns:{RELAY_NAME}:{TURN_TLS}"));
-        for address in SERVICES {
-            command.arg(format!("--domain={}", at(address, COORD)));
-        }
-        let coord = Program::start("coord", &mut command);
-
-        let mut command = self.p2claw(middle);
-        command
-            .args(["edge", "--json", "--listen=[::]:443", "--parent", PARENT])
-            .arg(format!("--coord=http://127.0.0.1:{COORD}"))
-            .arg(format!(
-                "--tls-cert={}",
-                self.authority.certificate.display()
-            ))
-            .arg(format!("--tls-key={}", self.authority.key.display()));
-        let edge = Program::start("edge", &mut command);
-
-        coord.json();
-        edge.json();
-        // coturn says nothing when it is ready.
-        until("coturn to listen", || {
-            let listening = middle.run("ss", &["-Hltn", &format!("sport = :{TURN_TLS}")]);
-            RELAY
-                .iter()
-                .all(|address| listening.contains(&at(*address, TURN_TLS)))
-                .then_some(())
-        });
-        self.programs.extend([relay, coord, edge]);
     }
 
     /// An agent on a host, with the sample app behind it.
@@ -156,7 +96,7 @@ impl World {
         let mut command = self.p2claw(namespace);
         command
             .args(["run", "--json", "--coord"])
-            .arg(format!("http://{}", at(services, COORD)));
+            .arg(format!("http://{}", services::coord(services)));
         command.args(stack.flags());
         let agent = Program::start("agent", &mut command);
         agent.json();
@@ -224,10 +164,6 @@ impl App {
     fn name(&self) -> &str {
         self.url.strip_prefix("https://").unwrap()
     }
-}
-
-fn at(address: IpAddr, port: u16) -> String {
-    std::net::SocketAddr::new(address, port).to_string()
 }
 
 /// The binary under test: `P2CLAW_BIN`, or that of cargo's debug profile.

@@ -25,17 +25,33 @@ enum Mover {
     Visitor,
 }
 
-pub(super) fn scenarios() -> Vec<Scenario> {
-    let visitor = Scenario::matrix("visitor-moves", true, |stack, visitor| {
-        download("visitor-moves", Mover::Visitor, stack, visitor);
-    });
-    let agent = Scenario::matrix("agent-moves", true, |stack, visitor| {
-        download("agent-moves", Mover::Agent, stack, visitor);
-    });
-    visitor.into_iter().chain(agent).collect()
+impl Mover {
+    fn scenario(self) -> &'static str {
+        match self {
+            Self::Agent => "agent-moves",
+            Self::Visitor => "visitor-moves",
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Agent => "the agent moves",
+            Self::Visitor => "the visitor moves",
+        }
+    }
 }
 
-fn download(name: &'static str, mover: Mover, stack: Stack, visitor: Visitor) {
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let movers = [Mover::Visitor, Mover::Agent].into_iter();
+    let scenarios = movers.map(|mover| {
+        Scenario::matrix(mover.scenario(), true, move |stack, visitor| {
+            download(mover, stack, visitor);
+        })
+    });
+    scenarios.flatten().collect()
+}
+
+fn download(mover: Mover, stack: Stack, visitor: Visitor) {
     let cone = Home::behind(Nat::Cone);
     let mut stage = Stage::set(Middle::default(), cone, cone, stack);
     let (host, from) = match mover {
@@ -46,22 +62,15 @@ fn download(name: &'static str, mover: Mover, stack: Stack, visitor: Visitor) {
     for router in [stage.agent.1, stage.visitor.1, to] {
         stage.world.internet.limit(router, MEGABITS);
     }
-    let visit = stage.visit(visitor, Transfer::Download(BYTES));
+    let visit = stage.visit(visitor, Transfer::Download(BYTES), Way::Direct);
     stage.under_way(BEFORE);
     stage.world.internet.unplug(host, from);
     stage.world.internet.plug(host, to);
     let seen = visit.finish();
-    assert_eq!(seen.way, Way::Direct);
     let passed = stage.world.internet.passed(to).bytes;
     assert!(
         passed > u64::from(BYTES) / 2,
         "{passed} bytes passed the new router"
     );
-    let seconds = seen.total.as_secs_f64();
-    stage.note(
-        name,
-        visitor,
-        &seen,
-        &format!(", all of it after {seconds:.1} s"),
-    );
+    stage.note(mover.scenario(), visitor, &seen, mover.about());
 }

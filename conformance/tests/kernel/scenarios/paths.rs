@@ -1,7 +1,7 @@
 //! Which path a visit takes through which routers.
 
 use crate::{
-    internet::{Family, Home, Middle},
+    internet::{Family, Home, Middle, Relay},
     outcome::{Visitor, Way},
     router::{Firewall, Nat},
     scenarios::Scenario,
@@ -19,6 +19,7 @@ struct Pair {
     agent: Home,
     visitor: Home,
     way: Way,
+    relay: Relay,
     /// Whether a browser tries it, too.
     browser: bool,
 }
@@ -34,11 +35,19 @@ const fn pair(name: &'static str, agent: Home, visitor: Home, way: Way) -> Pair 
         agent,
         visitor,
         way,
+        relay: Relay::Coturn,
         browser: false,
     }
 }
 
 impl Pair {
+    const fn by_own_relay(self) -> Self {
+        Self {
+            relay: Relay::Own,
+            ..self
+        }
+    }
+
     const fn also_in_a_browser(self) -> Self {
         Self {
             browser: true,
@@ -48,7 +57,7 @@ impl Pair {
 }
 
 /// Named after the agent's home first, and the visitor's then.
-const PAIRS: [Pair; 14] = [
+const PAIRS: [Pair; 16] = [
     pair("none-none", NONE, NONE, Way::Direct).also_in_a_browser(),
     pair("none-symmetric", NONE, SYMMETRIC, Way::Direct),
     pair("cone-cone", CONE, CONE, Way::Direct).also_in_a_browser(),
@@ -70,6 +79,15 @@ const PAIRS: [Pair; 14] = [
         CONE.firewall(Firewall::TlsOnly),
         Way::Relayed,
     )
+    .also_in_a_browser(),
+    pair("own-relay-udp", SYMMETRIC, SYMMETRIC, Way::Relayed).by_own_relay(),
+    pair(
+        "own-relay-tls",
+        CONE,
+        CONE.firewall(Firewall::TlsOnly),
+        Way::Relayed,
+    )
+    .by_own_relay()
     .also_in_a_browser(),
     pair(
         "no-udp-cone",
@@ -108,9 +126,14 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 fn visit(pair: Pair, stack: Stack, visitor: Visitor) {
-    let stage = Stage::set(Middle::default(), pair.agent, pair.visitor, stack);
-    let seen = stage.visit(visitor, Transfer::Download(BYTES)).finish();
-    assert_eq!(seen.way, pair.way);
+    let middle = Middle {
+        relay: pair.relay,
+        ..Middle::default()
+    };
+    let stage = Stage::set(middle, pair.agent, pair.visitor, stack);
+    let seen = stage
+        .visit(visitor, Transfer::Download(BYTES), pair.way)
+        .finish();
     // Checks of connectivity pass anyhow; what the app said does not, unless the path is direct.
     let direct = stage.world.internet.direct().bytes;
     assert_eq!(
@@ -118,5 +141,9 @@ fn visit(pair: Pair, stack: Stack, visitor: Visitor) {
         pair.way == Way::Direct,
         "{direct} bytes went directly"
     );
-    stage.note(pair.name, visitor, &seen, "");
+    let besides = match pair.relay {
+        Relay::Coturn => "",
+        Relay::Own => "`p2claw relay`",
+    };
+    stage.note(pair.name, visitor, &seen, besides);
 }

@@ -84,17 +84,18 @@ fn transfer(line: Narrow, stack: Stack, visitor: Visitor) {
         ..Middle::default()
     };
     let stage = Stage::set(middle, line.agent, line.visitor, stack);
-    let down = stage.visit(visitor, Transfer::Download(BYTES)).finish();
-    assert_eq!(down.way, line.way);
+    let down = stage
+        .visit(visitor, Transfer::Download(BYTES), line.way)
+        .finish();
     if let Visitor::Native(_) = visitor {
-        let up = stage.visit(visitor, Transfer::Upload(BYTES)).finish();
-        assert_eq!(up.way, line.way);
+        stage
+            .visit(visitor, Transfer::Upload(BYTES), line.way)
+            .finish();
     }
     assert_eq!(stage.world.internet.fragments(), 0, "IP fragments passed");
-    let told = if line.tells_size {
-        ""
-    } else {
-        ", nobody is told of the size"
+    let besides = match line.tells_size {
+        true => "",
+        false => "ICMP dropped",
     };
-    stage.note(line.name, visitor, &down, told);
+    stage.note(line.name, visitor, &down, besides);
 }

@@ -32,9 +32,8 @@ fn download(stack: Stack, visitor: Visitor) {
     };
     let cone = Home::behind(Nat::Cone);
     let stage = Stage::set(middle, cone, cone.delay(EACH_WAY), stack);
-    let seen = stage.visit(visitor, Transfer::Download(BYTES)).finish();
-    assert_eq!(seen.way, Way::Direct);
-    let rate = f64::from(BYTES) / 1e6 / (seen.total - seen.first_byte).as_secs_f64();
-    let remark = format!(", {LOSS_PERCENT}% loss, then {rate:.2} MB/s");
-    stage.note(NAME, visitor, &seen, &remark);
+    let seen = stage
+        .visit(visitor, Transfer::Download(BYTES), Way::Direct)
+        .finish();
+    stage.note(NAME, visitor, &seen, "1% of packets lost");
 }

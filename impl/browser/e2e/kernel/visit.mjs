@@ -1,9 +1,10 @@
 // One visit with Chromium, for conformance/tests/kernel: opens the app, downloads, and says in a line
-// of JSON which path that took, how long, and the hash of what came.
+// of JSON which path that took, how long, and the hash of what came. A visit may begin through a
+// relay and go on directly: where a direct path is expected, the download waits for it a while.
 import { launch, Visitor } from "../harness/browser.mjs";
 import { until } from "../harness/poll.mjs";
 
-const { url, spki, bytes } = JSON.parse(process.argv[2]);
+const { url, spki, bytes, direct } = JSON.parse(process.argv[2]);
 
 /** Runs in the page before its scripts: keeps every connection. */
 function keepConnections() {
@@ -24,9 +25,13 @@ async function path() {
     if (report.type !== "transport" || !report.selectedCandidatePairId) continue;
     const pair = stats.get(report.selectedCandidatePairId);
     const local = stats.get(pair.localCandidateId);
-    return { local: local.candidateType, protocol: local.relayProtocol, remote: stats.get(pair.remoteCandidateId)?.candidateType };
+    return { local: local.candidateType, remote: stats.get(pair.remoteCandidateId)?.candidateType };
   }
   return undefined;
+}
+
+function isRelayed({ local, remote }) {
+  return local === "relay" || remote === "relay";
 }
 
 /** Runs in the app. */
@@ -44,10 +49,12 @@ try {
   const visit = await visitor.visit(url);
   const app = await visit.app();
   const first_byte_ms = performance.now() - began;
+  const used = () => visit.page.evaluate(path);
+  if (direct) await until("a direct path", async () => !isRelayed(await used()), { timeout: 10_000 }).catch(() => {});
   const sha256 = await app.evaluate(download, bytes);
   const total_ms = performance.now() - began;
-  const used = await until("the path in use", () => visit.page.evaluate(path));
-  process.stdout.write(`${JSON.stringify({ path: used, first_byte_ms, total_ms, sha256 })}\n`);
+  const relayed = isRelayed(await until("the path in use", used));
+  process.stdout.write(`${JSON.stringify({ relayed, first_byte_ms, total_ms, sha256 })}\n`);
 } finally {
   await browser.close();
 }
