@@ -29,6 +29,9 @@ pub(crate) const RELAY: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 2)),
 ];
 
+/// The STUN server's other one (RFC 5780).
+pub(crate) const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 3));
+
 /// Which addresses a home has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -179,7 +182,7 @@ impl Internet {
     pub(crate) fn new(run: &str, settings: Middle) -> Self {
         let middle = Namespace::create(run, "middle").unwrap();
         middle.set(&FORWARDING);
-        for address in SERVICES.into_iter().chain(RELAY) {
+        for address in SERVICES.into_iter().chain(RELAY).chain([OTHER]) {
             middle
                 .ip(&format!("address add {address}/{} dev lo\n", bits(address)))
                 .unwrap();

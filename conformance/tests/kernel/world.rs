@@ -35,11 +35,11 @@ impl Stack {
         }
     }
 
-    pub(crate) const ALL: [Self; 1] = [Self::Str0m];
+    pub(crate) const ALL: [Self; 2] = [Self::Str0m, Self::Webrtc];
 
     /// How a program is told to use it.
-    pub(crate) fn flags(self) -> [String; 0] {
-        []
+    pub(crate) fn flags(self) -> [&'static str; 2] {
+        ["--rtc", self.name()]
     }
 }
 
@@ -87,17 +87,10 @@ impl World {
             .arg(state);
         let sample = Program::start("sample app", &mut command);
 
-        let family = self.internet.home(router).family;
-        let [services, relay] = [SERVICES, RELAY].map(|addresses| {
-            let usable = addresses.into_iter().find(|address| family.has(*address));
-            usable.unwrap()
-        });
-        namespace.know(&[(relay, RELAY_NAME.to_owned())]);
         let mut command = self.p2claw(namespace);
         command
-            .args(["run", "--json", "--coord"])
-            .arg(format!("http://{}", services::coord(services)));
-        command.args(stack.flags());
+            .args(["run", "--json", "--coord", &self.coord((host, router))])
+            .args(stack.flags());
         let agent = Program::start("agent", &mut command);
         agent.json();
         let upstream = sample.json()["upstream"].as_str().unwrap().to_owned();
@@ -112,6 +105,18 @@ impl World {
             .to_owned();
         self.programs.extend([sample, agent]);
         App { url }
+    }
+
+    /// Where programs on a host find coord; the relay's name is known to them, too.
+    pub(crate) fn coord(&self, (host, router): (HostId, RouterId)) -> String {
+        let family = self.internet.home(router).family;
+        let [services, relay] = [SERVICES, RELAY].map(|addresses| {
+            let usable = addresses.into_iter().find(|address| family.has(*address));
+            usable.unwrap()
+        });
+        let namespace = self.internet.host(host);
+        namespace.know(&[(relay, RELAY_NAME.to_owned())]);
+        services::coord(services)
     }
 
     /// Lets programs on a host find the app and the relay.

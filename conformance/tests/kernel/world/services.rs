@@ -7,13 +7,14 @@ use p2claw_conformance::coturn::{self, Credentials};
 use super::World;
 use crate::{
     authority::{PARENT, RELAY_NAME},
-    internet::{RELAY, Relay, SERVICES},
+    internet::{OTHER, RELAY, Relay, SERVICES},
     program::{Program, until},
 };
 
 /// Ports.
 const COORD: u16 = 8788;
 const TURN: u16 = 3478;
+const TURN_OTHER: u16 = 3479;
 const TURN_TLS: u16 = 5349;
 
 impl World {
@@ -56,10 +57,13 @@ impl World {
     }
 
     fn start_coturn(&self) -> Program {
+        let [v4, v6] = RELAY;
         let config = coturn::Config {
             folder: self.folder.path(),
-            addresses: &RELAY,
+            addresses: &[v4, OTHER, v6],
+            relays: &RELAY,
             port: TURN,
+            other_port: TURN_OTHER,
             tls_port: TURN_TLS,
             credentials: Credentials::TimeLimited,
             certificate: &self.authority.certificate,
@@ -95,5 +99,5 @@ impl World {
 
 /// Where agents find coord.
 pub(super) fn coord(address: IpAddr) -> String {
-    SocketAddr::new(address, COORD).to_string()
+    format!("http://{}", SocketAddr::new(address, COORD))
 }
