@@ -6,8 +6,8 @@
 )]
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
     time::Duration,
@@ -28,6 +28,10 @@ pub const SECRET: &str = "north";
 /// A name that its other user goes by.
 const NAME: &str = "visitor";
 const PASSWORD: &str = "let me in";
+
+/// Its addresses; most have the first only.
+const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// A relay on 127.0.0.1 over UDP, TCP and TLS. It ends with this value.
 #[derive(Debug)]
@@ -63,7 +67,7 @@ impl Coturn {
     /// # Panics
     /// When there is no `turnserver` to start, or it does not come up within 10 s.
     pub async fn start_with(credentials: Credentials) -> Self {
-        Self::start_on(credentials, "").await
+        Self::start_on(credentials, &[FIRST]).await
     }
 
     /// One that is at 127.0.0.1 and 127.0.0.2, and so tells how NATs behave (RFC 5780).
@@ -71,10 +75,10 @@ impl Coturn {
     /// # Panics
     /// When there is no `turnserver` to start, or it does not come up within 10 s.
     pub async fn start_with_two_addresses() -> Self {
-        Self::start_on(Credentials::TimeLimited, "listening-ip=127.0.0.2\n").await
+        Self::start_on(Credentials::TimeLimited, &[FIRST, SECOND]).await
     }
 
-    async fn start_on(credentials: Credentials, more: &str) -> Self {
+    async fn start_on(credentials: Credentials, addresses: &[IpAddr]) -> Self {
         // Another process may take a port in between; then the next ones are tried.
         for _ in 0..5 {
             let folder = tempfile::tempdir().unwrap();
@@ -82,7 +86,7 @@ impl Coturn {
             let ports = [free_port(), free_port(), free_port()];
             let [port, _, tls_port] = ports;
             let coturn = Self {
-                _process: spawn(folder.path(), ports, credentials, more),
+                _process: spawn(folder.path(), ports, credentials, addresses),
                 folder,
                 port,
                 tls_port,
@@ -131,8 +135,71 @@ impl Coturn {
 
     /// The certificate of its TLS, for `SSL_CERT_FILE`.
     #[must_use]
-    pub fn certificate_file(&self) -> std::path::PathBuf {
+    pub fn certificate_file(&self) -> PathBuf {
         self.folder.path().join("cert.pem")
+    }
+}
+
+/// What `turnserver` is told.
+#[derive(Debug)]
+pub struct Config<'a> {
+    /// For its files.
+    pub folder: &'a Path,
+    /// Where it listens. With two of a family it tells how NATs behave (RFC 5780).
+    pub addresses: &'a [IpAddr],
+    /// Where it relays from.
+    pub relays: &'a [IpAddr],
+    /// For UDP and TCP.
+    pub port: u16,
+    /// The other port of RFC 5780.
+    pub other_port: u16,
+    /// For TLS.
+    pub tls_port: u16,
+    /// Whom it serves.
+    pub credentials: Credentials,
+    /// PEM.
+    pub certificate: &'a Path,
+    /// PEM.
+    pub key: &'a Path,
+}
+
+impl Config<'_> {
+    /// Writes the file for `turnserver -c`.
+    ///
+    /// # Panics
+    /// When the folder cannot be written to.
+    #[must_use]
+    pub fn write(&self) -> PathBuf {
+        let path = |name: &str| self.folder.join(name).display().to_string();
+        let who = match self.credentials {
+            Credentials::LongTerm => format!("lt-cred-mech\nuser={NAME}:{PASSWORD}"),
+            Credentials::TimeLimited => format!("use-auth-secret\nstatic-auth-secret={SECRET}"),
+        };
+        let mut config = format!(
+            "listening-port={}\nalt-listening-port={}\ntls-listening-port={}\n{who}\n\
+             realm=p2claw\nno-cli\nno-dtls\ncert={}\npkey={}\nuserdb={}\npidfile={}\n\
+             log-file={}\nsimple-log\nproc-user=root\n",
+            self.port,
+            self.other_port,
+            self.tls_port,
+            self.certificate.display(),
+            self.key.display(),
+            path("users.db"),
+            path("pid"),
+            path("log"),
+        );
+        for address in self.addresses {
+            config.push_str(&format!("listening-ip={address}\n"));
+        }
+        for address in self.relays {
+            config.push_str(&format!("relay-ip={address}\n"));
+        }
+        if self.relays.iter().any(IpAddr::is_loopback) {
+            config.push_str("allow-loopback-peers\n");
+        }
+        let file = self.folder.join("turnserver.conf");
+        std::fs::write(&file, config).unwrap();
+        file
     }
 }
 
@@ -140,29 +207,22 @@ fn spawn(
     folder: &Path,
     [port, other_port, tls_port]: [u16; 3],
     credentials: Credentials,
-    more: &str,
+    addresses: &[IpAddr],
 ) -> Child {
-    let path = |name: &str| folder.join(name).display().to_string();
-    let who = match credentials {
-        Credentials::LongTerm => format!("lt-cred-mech\nuser={NAME}:{PASSWORD}"),
-        Credentials::TimeLimited => format!("use-auth-secret\nstatic-auth-secret={SECRET}"),
+    let config = Config {
+        folder,
+        addresses,
+        relays: &[Ipv4Addr::LOCALHOST.into()],
+        port,
+        other_port,
+        tls_port,
+        credentials,
+        certificate: &folder.join("cert.pem"),
+        key: &folder.join("key.pem"),
     };
-    let config = format!(
-        "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={port}\n\
-         alt-listening-port={other_port}\n{more}\
-         tls-listening-port={tls_port}\n{who}\nrealm=p2claw\n\
-         allow-loopback-peers\nno-cli\nno-dtls\ncert={}\npkey={}\nuserdb={}\npidfile={}\n\
-         log-file={}\nsimple-log\nproc-user=root\n",
-        path("cert.pem"),
-        path("key.pem"),
-        path("users.db"),
-        path("pid"),
-        path("log"),
-    );
-    std::fs::write(folder.join("turnserver.conf"), config).unwrap();
     Command::new("turnserver")
         .arg("-c")
-        .arg(folder.join("turnserver.conf"))
+        .arg(config.write())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)

@@ -34,10 +34,10 @@ const FORGETFUL_PREFERENCES = {
 /** The name of the browser under test. */
 export const engine = process.env.P2CLAW_BROWSER || "chromium";
 
-/** `forgetful`: for tests that call `stopServiceWorkers`. */
-export function launch({ forgetful = false } = {}) {
+/** `forgetful`: for tests that call `stopServiceWorkers`; `flags`: more of Chromium's. */
+export function launch({ forgetful = false, flags = [] } = {}) {
   const executablePath = browserPath(engine);
-  if (engine === "chromium") return chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
+  if (engine === "chromium") return chromium.launch({ executablePath, args: [...CHROMIUM_FLAGS, ...flags] });
   const firefoxUserPrefs = { ...FIREFOX_PREFERENCES, ...(forgetful && FORGETFUL_PREFERENCES) };
   return firefox.launch({ channel: "moz-firefox", executablePath, firefoxUserPrefs });
 }

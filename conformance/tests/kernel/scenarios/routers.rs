@@ -1,0 +1,91 @@
+//! The routers are what their names say: without that, no other scenario means anything.
+
+use serde_json::Value;
+
+use crate::{
+    internet::{Home, Internet, Middle},
+    namespace::run_name,
+    nat_probe::{self, Behaviour, Depends},
+    program::Program,
+    router::{Firewall, Nat},
+    scenarios::Scenario,
+    world::World,
+};
+
+/// RFC 4787 sections 4.1 and 5.
+fn expected(home: Home) -> Behaviour {
+    if home.firewall != Firewall::Open {
+        return Behaviour {
+            mapping: Depends::Blocked,
+            filtering: Depends::Blocked,
+        };
+    }
+    let (mapping, filtering) = match home.nat {
+        Nat::None | Nat::FullCone => (Depends::OnNothing, Depends::OnNothing),
+        Nat::Cone => (Depends::OnNothing, Depends::OnAddressAndPort),
+        Nat::Symmetric => (Depends::OnAddressAndPort, Depends::OnAddressAndPort),
+    };
+    Behaviour { mapping, filtering }
+}
+
+const HOMES: [Home; 6] = [
+    Home::behind(Nat::None),
+    Home::behind(Nat::FullCone),
+    Home::behind(Nat::Cone),
+    Home::behind(Nat::Symmetric),
+    Home::behind(Nat::Cone).firewall(Firewall::NoUdp),
+    Home::behind(Nat::Cone).firewall(Firewall::TlsOnly),
+];
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario::new("routers-behave-as-named", probe),
+        Scenario::new("doctor-sees-how-routers-behave", doctor),
+    ]
+}
+
+fn probe() {
+    let mut internet = Internet::new(&run_name(), Middle::default());
+    for home in HOMES {
+        let (host, _) = internet.settle(home);
+        assert_eq!(nat_probe::look(&internet, host), expected(home), "{home}");
+    }
+}
+
+/// The same by `p2claw doctor`.
+fn doctor() {
+    let mut world = World::new(Middle::default());
+    let settled = HOMES.map(|home| (home, world.internet.settle(home)));
+    // All at once, for each takes seconds.
+    let looking = settled.map(|(home, place)| {
+        let mut command = world.p2claw(world.internet.host(place.0));
+        command.args(["doctor", "--json", "--coord", &world.coord(place)]);
+        (home, Program::start("doctor", &mut command))
+    });
+    for (home, mut doctor) in looking {
+        // The exit code says that no agent runs.
+        let (_, said) = doctor.finish();
+        assert_eq!(seen(&said), expected(home), "{home}: {said}");
+    }
+}
+
+/// What `p2claw doctor --json` says of the NAT.
+fn seen(report: &str) -> Behaviour {
+    let report: Value = serde_json::from_str(report).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let detail = |name: &str, detail: &str| {
+        let check = checks.iter().find(|check| check["name"] == name)?;
+        check["details"][detail].as_str()
+    };
+    let depends = |said: Option<&str>| match said {
+        Some("none" | "endpoint-independent") => Depends::OnNothing,
+        Some("address-dependent") => Depends::OnAddress,
+        Some("address-and-port-dependent") => Depends::OnAddressAndPort,
+        None => Depends::Blocked,
+        Some(other) => panic!("what is {other}?"),
+    };
+    Behaviour {
+        mapping: depends(detail("mapping", "mapping")),
+        filtering: depends(detail("filtering", "filtering")),
+    }
+}
