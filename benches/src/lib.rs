@@ -7,6 +7,7 @@
 //! `cargo run --release -p p2claw-benches --bin NAME`:
 //! - `download`: a real download beside the raw channel.
 //! - `compare`: the WebRTC stacks, and others, side by side in two processes.
+//! - `soak`: visitors come and go for minutes; nothing may be left over.
 //! - `path`: a slow and lossy line under a virtual clock.
 
 pub mod line;
