@@ -24,10 +24,11 @@ pub(crate) fn start_logging(verbose: u8, command: &Command) {
     };
     let usual = || {
         EnvFilter::new(format!(
-            // Strangers' packets make webrtc-rs (`rtc`, `rtc_ice`, ...) complain.
-            "error,rtc=off,p2claw={ours},p2claw_agent={ours},p2claw_coord={ours},p2claw_edge={ours},\
-             p2claw_network={ours},p2claw_rtc_str0m={ours},p2claw_rtc_webrtc={ours},\
-             p2claw_visitor={ours}"
+            // Strangers' packets make webrtc-rs (`rtc`, `rtc_ice`, ...) complain, and the TURN crates
+            // call every challenge an error, with which each allocation begins.
+            "error,rtc=off,stun_proto=off,turn_client_proto=off,turn_server_proto=off,p2claw={ours},\
+             p2claw_agent={ours},p2claw_coord={ours},p2claw_edge={ours},p2claw_network={ours},\
+             p2claw_rtc_str0m={ours},p2claw_rtc_webrtc={ours},p2claw_visitor={ours}"
         ))
     };
     let filter = match std::env::var("P2CLAW_LOG") {
