@@ -70,7 +70,11 @@ impl Process {
     /// Asks for its figures.
     pub(crate) async fn figures(&mut self) -> Result<Figures, Failure> {
         self.input.write_all(b"figures\n").await?;
-        let line = self.output.next_line().await?.ok_or("the child has ended")?;
+        let line = self
+            .output
+            .next_line()
+            .await?
+            .ok_or("the child has ended")?;
         Ok(serde_json::from_str(&line)?)
     }
 }

@@ -23,7 +23,9 @@ impl Figures {
         Self {
             memory: kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024,
             descriptors: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
-            tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
+            tasks: tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks(),
         }
     }
 

@@ -89,7 +89,16 @@ async fn soak(stack: Stack, arguments: &Arguments) -> Result<Vec<String>, Failur
     settle(&mut agent, None).await?;
     let before = agent.figures().await?;
     println!("  before   {before}");
-    let most = watch(&mut agent, visits::run(&url, stack, arguments.visitors, Duration::from_secs(arguments.seconds))).await?;
+    let most = watch(
+        &mut agent,
+        visits::run(
+            &url,
+            stack,
+            arguments.visitors,
+            Duration::from_secs(arguments.seconds),
+        ),
+    )
+    .await?;
     println!("  most     {}", most.1);
     println!("  visits   {}", most.0);
     settle(&mut agent, Some(before)).await?;
@@ -100,19 +109,29 @@ async fn soak(stack: Stack, arguments: &Arguments) -> Result<Vec<String>, Failur
     }
     let mut left = Vec::new();
     if most.0.failed * 100 > most.0.begun {
-        left.push(format!("{name}: {} of {} visits failed", most.0.failed, most.0.begun));
+        left.push(format!(
+            "{name}: {} of {} visits failed",
+            most.0.failed, most.0.begun
+        ));
     }
     if after.tasks > before.tasks + LEFT_TASKS {
-        left.push(format!("{name}: {} tasks were left over", after.tasks - before.tasks));
+        left.push(format!(
+            "{name}: {} tasks were left over",
+            after.tasks - before.tasks
+        ));
     }
     if after.descriptors > before.descriptors + LEFT_DESCRIPTORS {
         let more = after.descriptors - before.descriptors;
         left.push(format!("{name}: {more} descriptors were left over"));
     }
     let grown = after.memory.saturating_sub(before.memory);
-    let allowed = LEFT_MEMORY + most.1.memory.saturating_sub(before.memory) * LEFT_MEMORY_PERCENT / 100;
+    let allowed =
+        LEFT_MEMORY + most.1.memory.saturating_sub(before.memory) * LEFT_MEMORY_PERCENT / 100;
     if grown > allowed {
-        left.push(format!("{name}: {} MiB of memory were left over", grown >> 20));
+        left.push(format!(
+            "{name}: {} MiB of memory were left over",
+            grown >> 20
+        ));
     }
     Ok(left)
 }

@@ -128,7 +128,9 @@ async fn one(
         3 => {
             // Given up in the middle, and the session goes on.
             download(&visit, BODY / 10).await?;
-            let mut exchange = visit.open(request("GET", "/download/50000000", true)?).await?;
+            let mut exchange = visit
+                .open(request("GET", "/download/50000000", true)?)
+                .await?;
             exchange.head().await?;
             exchange.response.data().await?;
             drop(exchange);
@@ -136,7 +138,9 @@ async fn one(
             tally.cancelled += 1;
         }
         _ => {
-            let mut exchange = visit.open(request("GET", "/download/50000000", true)?).await?;
+            let mut exchange = visit
+                .open(request("GET", "/download/50000000", true)?)
+                .await?;
             exchange.head().await?;
             exchange.response.data().await?;
             tally.vanished += 1;
