@@ -13,6 +13,7 @@ use p2claw_network::LocalCandidate;
 const CANDIDATES_MAX: usize = 32;
 
 const CANDIDATE: &str = "a=candidate:";
+const FINGERPRINT: &str = "a=fingerprint:";
 
 /// Whether a description is for data channels and nothing else (`RTC-001`).
 pub(crate) fn check(description: &str) -> Result<(), TransportError> {
@@ -70,7 +71,7 @@ impl Credentials {
 pub(crate) fn for_rtc(description: &str) -> String {
     let mut kept = String::with_capacity(description.len());
     for line in lines(description).filter(|line| !is_candidate(line)) {
-        if line.starts_with("a=fingerprint:") {
+        if line.starts_with(FINGERPRINT) {
             // The name of the hash may be written either way (RFC 8122 section 5).
             kept.push_str(&line.to_ascii_lowercase());
         } else {
@@ -84,7 +85,19 @@ pub(crate) fn for_rtc(description: &str) -> String {
 /// What rtc wrote, as it is sent: with these candidates. There is one section only, so they go
 /// to its end.
 pub(crate) fn with_candidates(description: &str, candidates: &[LocalCandidate]) -> String {
-    let mut sent = for_rtc(description);
+    let mut sent = String::with_capacity(description.len());
+    for line in lines(description).filter(|line| !is_candidate(line)) {
+        match line.split_once(' ') {
+            // Its digits are capital ones (RFC 8122 section 5), and Firefox takes no others.
+            Some((hash, digits)) if hash.starts_with(FINGERPRINT) => {
+                sent.push_str(hash);
+                sent.push(' ');
+                sent.push_str(&digits.to_ascii_uppercase());
+            }
+            _ => sent.push_str(line),
+        }
+        sent.push_str("\r\n");
+    }
     for (position, candidate) in candidates.iter().enumerate() {
         sent.push_str("a=");
         sent.push_str(&candidate_line(candidate, position));
@@ -168,4 +181,18 @@ fn is_candidate(line: &str) -> bool {
 
 fn lines(description: &str) -> impl Iterator<Item = &str> {
     description.lines().filter(|line| !line.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_of_a_fingerprint_are_capital_ones_for_others_and_small_ones_for_rtc() {
+        let written = "v=0\r\na=fingerprint:sha-256 0a:bc:1D\r\na=mid:0\r\n";
+        let sent = with_candidates(written, &[]);
+        assert_eq!(sent, "v=0\r\na=fingerprint:sha-256 0A:BC:1D\r\na=mid:0\r\n");
+        assert_eq!(fingerprint(&sent), fingerprint(written));
+        assert!(for_rtc(&sent).contains("a=fingerprint:sha-256 0a:bc:1d\r\n"));
+    }
 }
