@@ -32,6 +32,7 @@ use crate::{
     checks::{self, Arrival, Checks, Pair},
     description::{Credentials, RemoteCandidate},
     endpoint::of_stack,
+    opening::Opening,
     peer::negotiation::Pending,
 };
 
@@ -43,11 +44,13 @@ const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// task from its other work.
 const DATAGRAMS_PER_TURN: usize = 32;
 
-/// Datagrams that may come before this end has a pair: a first flight of DTLS.
-const EARLY_DATAGRAMS: usize = 16;
+/// Datagrams that may come before this end has a pair: a first flight of DTLS, or what the other
+/// end has under way on the old path while this one restarts.
+const EARLY_DATAGRAMS: usize = 256;
 
-/// Datagrams that one SACK answers at most.
-const DATAGRAMS_PER_SACK: usize = 16;
+/// Datagrams that one SACK answers at most (RFC 9260 section 6.2). With more the sender learns too
+/// late of one that is lost, and waits for its timer: seconds instead of a round trip.
+const DATAGRAMS_PER_SACK: usize = 2;
 
 /// Timers of a peer that has none.
 const IDLE: Duration = Duration::from_secs(60);
@@ -65,6 +68,7 @@ pub(crate) struct WebrtcPeer {
     remote_credentials: Option<Credentials>,
     lanes: Vec<RTCDataChannelId>,
     pending: Pending,
+    opening: Opening,
     timer: Pin<Box<Sleep>>,
     /// Bounded: filled from one input, emptied before the next is read.
     events: VecDeque<PeerEvent>,
@@ -125,6 +129,7 @@ impl WebrtcPeer {
                 Some(_) => Pending::Nothing,
                 None => Pending::First,
             },
+            opening: Opening::default(),
             timer: Box::pin(sleep_until(Instant::now())),
             events: VecDeque::new(),
             early: VecDeque::new(),
@@ -160,6 +165,8 @@ impl WebrtcPeer {
                 let pair = self.checks.leaves(pair, &transmit.message);
                 if !checks::is_stun(&transmit.message) {
                     self.note_path(pair);
+                    let round_trip = self.checks.round_trip();
+                    self.opening.sent(&transmit.message, round_trip);
                 }
                 if !self
                     .port
@@ -169,15 +176,32 @@ impl WebrtcPeer {
                 }
             }
             self.dirty = false;
+            if !self.repeat(cx) {
+                return false;
+            }
             self.set_timer();
         }
         self.port.poll_flush(cx).is_ready()
+    }
+
+    /// Sends again what the other end has not answered. `false`: the system takes no more now.
+    fn repeat(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(path) = self.path else {
+            return true;
+        };
+        for datagram in self.opening.repeat() {
+            if !self.port.send(path.local, path.remote, &datagram, cx) {
+                return false;
+            }
+        }
+        true
     }
 
     fn set_timer(&mut self) {
         let due = self.rtc.poll_timeout();
         let due = due.map_or_else(|| Instant::now() + IDLE, Instant::from_std);
         let due = self.checks.timeout(due);
+        let due = self.opening.due().map_or(due, |repeat| repeat.min(due));
         let due = match self.closing {
             Closing::Lingers { until } => due.min(until),
             Closing::No | Closing::Goodbye => due,
@@ -346,6 +370,9 @@ impl WebrtcPeer {
 
     fn receive(&mut self, datagram: Datagram) {
         self.dirty = true;
+        if !checks::is_stun(&datagram.contents) {
+            self.opening.heard(self.associated);
+        }
         let transport = TransportContext {
             local_addr: datagram.destination,
             peer_addr: datagram.source,
