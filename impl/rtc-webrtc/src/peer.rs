@@ -48,9 +48,15 @@ const DATAGRAMS_PER_TURN: usize = 32;
 /// end has under way on the old path while this one restarts.
 const EARLY_DATAGRAMS: usize = 256;
 
-/// Datagrams that one SACK answers at most (RFC 9260 section 6.2). With more the sender learns too
-/// late of one that is lost, and waits for its timer: seconds instead of a round trip.
-const DATAGRAMS_PER_SACK: usize = 2;
+/// Datagrams of data that one SACK answers at most (RFC 9260 section 6.2). With more the sender
+/// learns too late of one that is lost, and waits for its timer: seconds, not a round trip.
+const DATA_PER_SACK: usize = 2;
+
+/// A datagram of more bytes than this may well be bulk data; SACKs are shorter.
+const SHORT: usize = 300;
+
+/// Datagrams that are taken at once.
+const DATAGRAMS_AT_ONCE: usize = 16;
 
 /// Timers of a peer that has none.
 const IDLE: Duration = Duration::from_secs(60);
@@ -150,7 +156,8 @@ impl WebrtcPeer {
         peer
     }
 
-    /// Takes everything that rtc wants to send or say. `false`: the system takes no more now.
+    /// Takes everything that rtc wants to send or say; what is to be sent may wait for more to go
+    /// with it. `false`: the system takes no more now.
     fn drain(&mut self, cx: &mut Context<'_>) -> bool {
         if self.port.is_blocked() && self.port.poll_flush(cx).is_pending() {
             return false;
@@ -181,7 +188,7 @@ impl WebrtcPeer {
             }
             self.set_timer();
         }
-        self.port.poll_flush(cx).is_ready()
+        true
     }
 
     /// Sends again what the other end has not answered. `false`: the system takes no more now.
@@ -326,12 +333,13 @@ impl WebrtcPeer {
 
     /// Takes what has come in for as long as one SACK may answer it. Returns how many datagrams.
     fn poll_receive(&mut self, budget: usize, cx: &mut Context<'_>) -> usize {
-        let mut count = 0;
-        while count < budget.min(DATAGRAMS_PER_SACK) {
+        let (mut count, mut data) = (0, 0);
+        while count < budget.min(DATAGRAMS_AT_ONCE) && data < DATA_PER_SACK {
             let Some(datagram) = self.next_datagram(cx) else {
                 break;
             };
             count += 1;
+            data += usize::from(datagram.contents.len() > SHORT);
             if !self.checks.has_pair() && !checks::is_stun(&datagram.contents) {
                 // Full: lost, as on a network.
                 if self.early.len() < EARLY_DATAGRAMS {
@@ -414,11 +422,22 @@ impl Peer for WebrtcPeer {
         loop {
             let flowing = self.drain(cx);
             if let Some(event) = self.events.pop_front() {
+                // It is tried again with the next poll.
+                let _ = self.port.poll_flush(cx);
                 return Poll::Ready(event);
             }
+            // The SACKs of several messages leave together.
             if let Some(message) = self.next_message() {
                 return Poll::Ready(message);
             }
+            if flowing && budget > 0 && self.closed.is_none() {
+                let received = self.poll_receive(budget, cx);
+                if received > 0 {
+                    budget -= received;
+                    continue;
+                }
+            }
+            let flowing = flowing && self.port.poll_flush(cx).is_ready();
             if let Some(reason) = &self.closed {
                 return Poll::Ready(PeerEvent::Closed(reason.clone()));
             }
@@ -440,11 +459,6 @@ impl Peer for WebrtcPeer {
             if budget == 0 {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
-            }
-            let received = self.poll_receive(budget, cx);
-            if received > 0 {
-                budget -= received;
-                continue;
             }
             if let Poll::Ready(news) = self.port.poll_news(cx) {
                 self.hear(news);
