@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use p2claw_agent::transport::PeerTransport as _;
+use p2claw_agent::transport::PeerTransport;
 use p2claw_identity::Fingerprint;
-use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
+use p2claw_network::{Hub, HubConfig};
 use p2claw_signaling::candidate::IceCandidate;
 use p2claw_signaling::limits::{MAX_CANDIDATES, MAX_SDP};
 use p2claw_signaling::sdp::Description;
@@ -29,6 +29,9 @@ pub fn run(data: &[u8]) {
         assert_eq!(certificate(&value), Some(found.fingerprint), "{value:?}");
     }
     str0m_agrees(&text, found.fingerprint);
+    for endpoint in endpoints() {
+        answers_agree(endpoint.as_ref(), &text, found.fingerprint);
+    }
     // The same certificate in the same place, whatever the lines end with.
     let unix = text.replace("\r\n", "\n");
     assert_eq!(Description::parse(&unix).as_ref(), Ok(found));
@@ -88,7 +91,11 @@ fn str0m_agrees(text: &str, ours: Fingerprint) {
             assert_eq!(certificate(value), Some(ours), "str0m saw {line:?}");
         }
     }
-    let Ok(accepted) = runtime().block_on(endpoint().accept(text)) else {
+}
+
+/// What a stack answers is usable, and does not pass the visitor's certificate off as its own.
+fn answers_agree(endpoint: &dyn PeerTransport, text: &str, ours: Fingerprint) {
+    let Ok(accepted) = runtime().block_on(endpoint.accept(text)) else {
         return;
     };
     let answer = Description::parse(&accepted.answer).expect("an answer of our own is usable");
@@ -105,14 +112,21 @@ pub(crate) fn runtime() -> &'static Runtime {
     })
 }
 
-fn endpoint() -> &'static Endpoint {
-    static ENDPOINT: OnceLock<Endpoint> = OnceLock::new();
-    ENDPOINT.get_or_init(|| {
+/// Both stacks.
+fn endpoints() -> &'static [Box<dyn PeerTransport>] {
+    static ENDPOINTS: OnceLock<[Box<dyn PeerTransport>; 2]> = OnceLock::new();
+    ENDPOINTS.get_or_init(|| {
         let _guard = runtime().enter();
-        let config = EndpointConfig {
-            loopback: true,
-            ..EndpointConfig::default()
+        let hub = || {
+            let config = HubConfig {
+                loopback: true,
+                ..HubConfig::default()
+            };
+            Hub::bind(config).expect("this machine has a UDP socket")
         };
-        Endpoint::bind(&config).expect("this machine has a UDP socket")
+        [
+            Box::new(p2claw_rtc_str0m::Endpoint::on(hub(), 4)),
+            Box::new(p2claw_rtc_webrtc::Endpoint::on(hub(), 4)),
+        ]
     })
 }

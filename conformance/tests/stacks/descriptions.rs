@@ -65,6 +65,11 @@ pub(crate) async fn an_answer_is_passive_and_has_candidates(stack: Stack) {
     let answer = stack.endpoint().accept(&offer).await.unwrap().answer;
     assert_eq!(lines(&answer, "a=setup:").collect::<Vec<_>>(), ["passive"]);
     assert!(lines(&answer, "a=candidate:").count() > 0, "{answer}");
+    // RTC-011, RTC-017: and others may follow.
+    for sdp in [offer, answer] {
+        let options: Vec<&str> = lines(&sdp, "a=ice-options:").collect();
+        assert!(options.iter().any(|one| one.contains("trickle")), "{sdp}");
+    }
 }
 
 /// RTC-008: a restart names the certificate of the session, so that it can be told from a stranger's.

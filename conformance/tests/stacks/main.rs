@@ -74,6 +74,7 @@ macro_rules! pairs {
                 relays::a_direct_path_takes_over_from_a_relay
                 relays::a_relayed_path_is_known_as_one
                 relays::candidates_are_told_as_they_come
+                restarts::a_bad_path_costs_time_only
                 restarts::a_restart_loses_nothing
                 restarts::a_restart_that_is_never_answered_is_forgotten
                 restarts::another_certificate_never_takes_over

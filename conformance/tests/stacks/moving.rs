@@ -1,11 +1,12 @@
-//! A machine that moves from one address to another, within 127.0.0.0/8, or loses its network.
+//! A machine that moves from one address to another, within 127.0.0.0/8, loses its network, or
+//! has a bad one.
 
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct Moving(Arc<Place>);
 struct Place {
     address: Mutex<IpAddr>,
     cut: AtomicBool,
+    noisy: AtomicBool,
+    datagrams: AtomicUsize,
 }
 
 impl Default for Moving {
@@ -32,6 +35,8 @@ impl Default for Moving {
         Self(Arc::new(Place {
             address: Mutex::new(HOME),
             cut: AtomicBool::new(false),
+            noisy: AtomicBool::new(false),
+            datagrams: AtomicUsize::new(0),
         }))
     }
 }
@@ -40,6 +45,11 @@ impl Moving {
     /// From now on nothing gets through but from and to this address.
     pub(crate) fn go(&self, address: IpAddr) {
         *self.0.address.lock().unwrap() = address;
+    }
+
+    /// From now on, of what arrives some is lost, cut short, changed or comes twice.
+    pub(crate) fn be_noisy(&self) {
+        self.0.noisy.store(true, Ordering::SeqCst);
     }
 
     /// Whether nothing gets through at all.
@@ -51,6 +61,39 @@ impl Moving {
 impl Place {
     fn passes(&self, local: IpAddr) -> bool {
         !self.cut.load(Ordering::SeqCst) && *self.address.lock().unwrap() == local
+    }
+}
+
+impl Place {
+    /// What becomes of a datagram.
+    fn carry(&self, datagram: Datagram) -> Vec<Datagram> {
+        if !self.noisy.load(Ordering::SeqCst) {
+            return vec![datagram];
+        }
+        let number = self.datagrams.fetch_add(1, Ordering::SeqCst);
+        let changed = |contents: Vec<u8>| Datagram {
+            contents: contents.into(),
+            ..datagram.clone()
+        };
+        let mut contents = datagram.contents.to_vec();
+        let place = number % contents.len().max(1);
+        match number % 100 {
+            7 => Vec::new(),
+            27 => {
+                contents.truncate(place);
+                vec![changed(contents)]
+            }
+            47 => {
+                contents[place] ^= 0x55;
+                vec![changed(contents)]
+            }
+            67 => {
+                contents.extend_from_slice(&[0; 9]);
+                vec![changed(contents), datagram]
+            }
+            87 => vec![datagram.clone(), datagram],
+            _ => vec![datagram],
+        }
     }
 }
 
@@ -115,9 +158,11 @@ impl UdpSocket for Socket {
         Box::pin(async move {
             let before = received.len();
             self.inner.receive(received).await?;
-            let mut fresh = received.split_off(before);
-            fresh.retain(|datagram| self.place.passes(datagram.destination.ip()));
-            received.append(&mut fresh);
+            let fresh = received.split_off(before);
+            let passed = fresh
+                .into_iter()
+                .filter(|datagram| self.place.passes(datagram.destination.ip()));
+            received.extend(passed.flat_map(|datagram| self.place.carry(datagram)));
             Ok(())
         })
     }

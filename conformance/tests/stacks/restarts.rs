@@ -136,3 +136,13 @@ async fn both_are_told(ends: &mut Ends, state: PathState) {
     })
     .await;
 }
+
+/// Packets that are lost, changed, cut short or come twice cost time, and nothing else.
+pub(crate) async fn a_bad_path_costs_time_only(visitor: Stack, agent: Stack) {
+    let network = Arc::new(Moving::default());
+    let mut ends = Ends::call_from(network.clone(), visitor, agent).await;
+    network.be_noisy();
+    ends.opened().await;
+    download(&mut ends, Ends::restart).await;
+    ends.talk().await;
+}

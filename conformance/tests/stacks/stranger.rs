@@ -18,7 +18,7 @@ use str0m::{
 };
 use tokio::{
     net::UdpSocket,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use crate::{PATIENCE, Stack, known, sessions::drive};
@@ -165,6 +165,12 @@ impl Stranger {
         None
     }
 
+    /// Goes on for as long as a test waits, and waits on when it is over itself.
+    async fn outlast(&mut self) {
+        self.find(|_| false, Instant::now() + PATIENCE).await;
+        sleep(PATIENCE).await;
+    }
+
     /// Whether the agent answers a PING within the patience of a test.
     async fn ping(&mut self, token: u64) {
         let first = self.lanes[0];
@@ -249,7 +255,7 @@ pub(crate) async fn a_lane_that_closes_ends_the_session(agent: Stack) {
     let agent = stranger.agent.clone();
     tokio::select! {
         incoming = agent.accept() => assert!(incoming.is_none()),
-        _ = stranger.find(|_| false, Instant::now() + PATIENCE) => {
+        () = stranger.outlast() => {
             panic!("the session outlives its lane");
         }
     }
@@ -277,7 +283,7 @@ pub(crate) async fn the_end_of_the_association_cuts_bodies_off(agent: Stack) {
     stranger.rtc.close().unwrap();
     tokio::select! {
         rest = incoming.body.data() => assert!(rest.is_err(), "{rest:?}"),
-        _ = stranger.find(|_| false, Instant::now() + PATIENCE) => {
+        () = stranger.outlast() => {
             panic!("the body outlives its session");
         }
     }

@@ -8,7 +8,7 @@
 //! the check is through; the second is followed by sending what goes to rtc's pair to the
 //! nominated one instead.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use p2claw_network::Datagram;
 use rtc::stun::{
@@ -39,6 +39,9 @@ const SOURCES_MAX: usize = 64;
 
 /// Pairs whose first answer is noted.
 const ANSWERED_MAX: usize = 64;
+
+/// Checks that are timed at once.
+const ASKED_MAX: usize = 32;
 
 /// Silence after which a pair that the other end has nominated later is no better than rtc's:
 /// its checks for consent come every 6 s at the latest (RFC 7675 section 5.1).
@@ -118,6 +121,9 @@ pub(crate) struct Checks {
     heard: Instant,
     /// What rtc sends to.
     own: Option<Pair>,
+    /// Own checks that wait for their answer.
+    asked: VecDeque<(TransactionId, Instant)>,
+    round_trip: Option<Duration>,
 }
 
 /// rtc's view.
@@ -144,6 +150,8 @@ impl Checks {
             route: None,
             heard: now,
             own: None,
+            asked: VecDeque::new(),
+            round_trip: None,
         }
     }
 
@@ -183,7 +191,11 @@ impl Checks {
             if check.nominates && !self.controlling {
                 self.nomination = Some((check.transaction, datagram.clone()));
             }
-        } else if check.class == CLASS_SUCCESS_RESPONSE && self.state == State::Searching {
+        } else if check.class == CLASS_SUCCESS_RESPONSE {
+            self.time(check.transaction);
+            if self.state != State::Searching {
+                return Arrival::Pass;
+            }
             if self.controlling {
                 self.first_answer(pair);
             } else if let Some((_, nomination)) = &self.nomination
@@ -193,6 +205,19 @@ impl Checks {
             }
         }
         Arrival::Pass
+    }
+
+    /// Takes the time of an answer.
+    fn time(&mut self, transaction: TransactionId) {
+        let place = self.asked.iter().position(|(one, _)| *one == transaction);
+        if let Some((_, asked)) = place.and_then(|place| self.asked.remove(place)) {
+            self.round_trip = Some(asked.elapsed());
+        }
+    }
+
+    /// How long the last check took, there and back.
+    pub(crate) const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// rtc nominates in a round, so an answer calls for one; one for each pair, or two ends that
@@ -210,14 +235,16 @@ impl Checks {
             self.own = Some(pair);
             return self.route.unwrap_or(pair);
         }
-        if self.controlling {
-            return pair;
-        }
-        // rtc answers only to who knows the password.
         let Some(check) = Check::read(datagram) else {
             return pair;
         };
-        if check.class == CLASS_SUCCESS_RESPONSE {
+        if check.class == CLASS_REQUEST {
+            if self.asked.len() == ASKED_MAX {
+                self.asked.pop_front();
+            }
+            self.asked.push_back((check.transaction, Instant::now()));
+        } else if check.class == CLASS_SUCCESS_RESPONSE {
+            // rtc answers only to who knows the password.
             self.admit(pair.remote);
             let nominated = self
                 .nomination
@@ -281,5 +308,47 @@ impl Checks {
             self.not_before = Instant::now() + pause.min(ROUND_MAX);
             self.rounds = (self.rounds + 1).min(ROUNDS);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(port: usize) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 7], u16::try_from(port).unwrap_or(0)))
+    }
+
+    /// A visitor cannot have any number of addresses checked.
+    #[test]
+    fn addresses_of_the_other_end_are_limited() {
+        let mut checks = Checks::new(false);
+        for port in 1..=SOURCES_MAX {
+            assert!(checks.admit(source(port)));
+        }
+        assert!(!checks.admit(source(SOURCES_MAX + 1)));
+        assert!(checks.admit(source(1)), "it is known");
+        checks.restart();
+        assert!(checks.admit(source(SOURCES_MAX + 1)));
+    }
+
+    /// rtc wants a round every 5 ms.
+    #[tokio::test(start_paused = true)]
+    async fn rounds_become_rarer_until_there_is_news() {
+        let mut checks = Checks::new(true);
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            checks.round();
+            let now = Instant::now();
+            pauses.push(checks.timeout(now) - now);
+        }
+        assert_eq!(pauses[0], ROUND_FIRST);
+        assert!(pauses.is_sorted(), "{pauses:?}");
+        assert_eq!(pauses.last(), Some(&ROUND_MAX));
+        checks.hurry();
+        assert_eq!(checks.timeout(Instant::now()), Instant::now());
+        checks.connected();
+        checks.round();
+        assert_eq!(checks.timeout(Instant::now()), Instant::now());
     }
 }

@@ -82,8 +82,8 @@ pub(crate) fn for_rtc(description: &str) -> String {
     kept
 }
 
-/// What rtc wrote, as it is sent: with these candidates. There is one section only, so they go
-/// to its end.
+/// What rtc wrote, as it is sent: with these candidates, and the word that others may follow
+/// (RFC 8840 section 4.1.1). There is one section only, so they go to its end.
 pub(crate) fn with_candidates(description: &str, candidates: &[LocalCandidate]) -> String {
     let mut sent = String::with_capacity(description.len());
     for line in lines(description).filter(|line| !is_candidate(line)) {
@@ -98,6 +98,7 @@ pub(crate) fn with_candidates(description: &str, candidates: &[LocalCandidate]) 
         }
         sent.push_str("\r\n");
     }
+    sent.push_str("a=ice-options:trickle\r\n");
     for (position, candidate) in candidates.iter().enumerate() {
         sent.push_str("a=");
         sent.push_str(&candidate_line(candidate, position));
@@ -191,8 +192,86 @@ mod tests {
     fn digits_of_a_fingerprint_are_capital_ones_for_others_and_small_ones_for_rtc() {
         let written = "v=0\r\na=fingerprint:sha-256 0a:bc:1D\r\na=mid:0\r\n";
         let sent = with_candidates(written, &[]);
-        assert_eq!(sent, "v=0\r\na=fingerprint:sha-256 0A:BC:1D\r\na=mid:0\r\n");
+        assert!(
+            sent.starts_with("v=0\r\na=fingerprint:sha-256 0A:BC:1D\r\na=mid:0\r\n"),
+            "{sent}"
+        );
         assert_eq!(fingerprint(&sent), fingerprint(written));
         assert!(for_rtc(&sent).contains("a=fingerprint:sha-256 0a:bc:1d\r\n"));
+    }
+
+    fn local(kind: CandidateKind, address: &str) -> LocalCandidate {
+        let address = address.parse().unwrap_or(([0; 4], 0).into());
+        LocalCandidate {
+            kind,
+            address,
+            base: ([192, 0, 2, 7], 4000).into(),
+        }
+    }
+
+    #[test]
+    fn own_candidates_are_what_others_read() {
+        let candidates = [
+            local(CandidateKind::Host, "192.0.2.7:4000"),
+            local(CandidateKind::ServerReflexive, "198.51.100.9:5000"),
+            local(CandidateKind::Relayed, "[2001:db8::1]:6000"),
+        ];
+        let lines: Vec<String> = candidates
+            .iter()
+            .enumerate()
+            .map(|(position, candidate)| candidate_line(candidate, position))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "candidate:0 1 udp 2130706431 192.0.2.7 4000 typ host",
+                "candidate:1 1 udp 1694498559 198.51.100.9 5000 typ srflx raddr 192.0.2.7 rport 4000",
+                "candidate:2 1 udp 16776703 2001:db8::1 6000 typ relay raddr 0.0.0.0 rport 0",
+            ]
+        );
+        let sent = with_candidates(
+            "v=0\na=candidate:9 1 udp 1 192.0.2.9 9 typ host\n",
+            &candidates,
+        );
+        let read: Vec<SocketAddr> = RemoteCandidate::all(&sent)
+            .map(|candidate| candidate.address)
+            .collect();
+        assert_eq!(read, candidates.map(|candidate| candidate.address));
+    }
+
+    /// RTC-012
+    #[test]
+    fn candidates_that_cannot_be_checked_are_left_aside() {
+        for candidate in [
+            "candidate:1 1 udp 1 5f1d1f2a.local 5000 typ host",
+            "candidate:1 1 tcp 1 192.0.2.7 9 typ host tcptype active",
+            "candidate:1 2 udp 1 192.0.2.7 5000 typ host",
+            "candidate:1 1 udp 1 192.0.2.7 0 typ host",
+            "candidate:1 1 udp 1 192.0.2.7 5000 typ",
+            "candidate:1 1 udp 4294967296 192.0.2.7 5000 typ host",
+            "192.0.2.7",
+        ] {
+            assert!(RemoteCandidate::read(candidate).is_none(), "{candidate}");
+        }
+        let odd = "candidate:a/b+C 1 UDP 7 192.0.2.7 5000 typ srflx raddr x.local rport 9 ufrag q";
+        let line = RemoteCandidate::read(odd).map(|candidate| candidate.line);
+        let kept = "candidate:a/b+C 1 udp 7 192.0.2.7 5000 typ srflx raddr 0.0.0.0 rport 0";
+        assert_eq!(line.as_deref(), Some(kept));
+    }
+
+    /// RTC-001
+    #[test]
+    fn only_data_channels_are_talked_about() {
+        let data = "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n";
+        assert!(check(data).is_ok());
+        for other in [
+            "v=0\r\n",
+            "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n",
+            "m=application 9 DTLS/SCTP 5000\r\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n",
+            &format!("{data}m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"),
+        ] {
+            assert!(check(other).is_err(), "{other}");
+        }
     }
 }

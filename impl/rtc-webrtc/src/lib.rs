@@ -19,6 +19,7 @@
 mod checks;
 mod description;
 mod endpoint;
+mod opening;
 mod peer;
 mod settings;
 

@@ -32,6 +32,7 @@ use crate::{
     checks::{self, Arrival, Checks, Pair},
     description::{Credentials, RemoteCandidate},
     endpoint::of_stack,
+    opening::Opening,
     peer::negotiation::Pending,
 };
 
@@ -43,11 +44,19 @@ const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// task from its other work.
 const DATAGRAMS_PER_TURN: usize = 32;
 
-/// Datagrams that may come before this end has a pair: a first flight of DTLS.
-const EARLY_DATAGRAMS: usize = 16;
+/// Datagrams that may come before this end has a pair: a first flight of DTLS, or what the other
+/// end has under way on the old path while this one restarts.
+const EARLY_DATAGRAMS: usize = 256;
 
-/// Datagrams that one SACK answers at most.
-const DATAGRAMS_PER_SACK: usize = 16;
+/// Datagrams of data that one SACK answers at most (RFC 9260 section 6.2). With more the sender
+/// learns too late of one that is lost, and waits for its timer: seconds, not a round trip.
+const DATA_PER_SACK: usize = 2;
+
+/// A datagram of more bytes than this may well be bulk data; SACKs are shorter.
+const SHORT: usize = 300;
+
+/// Datagrams that are taken at once.
+const DATAGRAMS_AT_ONCE: usize = 16;
 
 /// Timers of a peer that has none.
 const IDLE: Duration = Duration::from_secs(60);
@@ -65,6 +74,7 @@ pub(crate) struct WebrtcPeer {
     remote_credentials: Option<Credentials>,
     lanes: Vec<RTCDataChannelId>,
     pending: Pending,
+    opening: Opening,
     timer: Pin<Box<Sleep>>,
     /// Bounded: filled from one input, emptied before the next is read.
     events: VecDeque<PeerEvent>,
@@ -125,6 +135,7 @@ impl WebrtcPeer {
                 Some(_) => Pending::Nothing,
                 None => Pending::First,
             },
+            opening: Opening::default(),
             timer: Box::pin(sleep_until(Instant::now())),
             events: VecDeque::new(),
             early: VecDeque::new(),
@@ -145,7 +156,8 @@ impl WebrtcPeer {
         peer
     }
 
-    /// Takes everything that rtc wants to send or say. `false`: the system takes no more now.
+    /// Takes everything that rtc wants to send or say; what is to be sent may wait for more to go
+    /// with it. `false`: the system takes no more now.
     fn drain(&mut self, cx: &mut Context<'_>) -> bool {
         if self.port.is_blocked() && self.port.poll_flush(cx).is_pending() {
             return false;
@@ -160,6 +172,8 @@ impl WebrtcPeer {
                 let pair = self.checks.leaves(pair, &transmit.message);
                 if !checks::is_stun(&transmit.message) {
                     self.note_path(pair);
+                    let round_trip = self.checks.round_trip();
+                    self.opening.sent(&transmit.message, round_trip);
                 }
                 if !self
                     .port
@@ -169,15 +183,32 @@ impl WebrtcPeer {
                 }
             }
             self.dirty = false;
+            if !self.repeat(cx) {
+                return false;
+            }
             self.set_timer();
         }
-        self.port.poll_flush(cx).is_ready()
+        true
+    }
+
+    /// Sends again what the other end has not answered. `false`: the system takes no more now.
+    fn repeat(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(path) = self.path else {
+            return true;
+        };
+        for datagram in self.opening.repeat() {
+            if !self.port.send(path.local, path.remote, &datagram, cx) {
+                return false;
+            }
+        }
+        true
     }
 
     fn set_timer(&mut self) {
         let due = self.rtc.poll_timeout();
         let due = due.map_or_else(|| Instant::now() + IDLE, Instant::from_std);
         let due = self.checks.timeout(due);
+        let due = self.opening.due().map_or(due, |repeat| repeat.min(due));
         let due = match self.closing {
             Closing::Lingers { until } => due.min(until),
             Closing::No | Closing::Goodbye => due,
@@ -302,12 +333,13 @@ impl WebrtcPeer {
 
     /// Takes what has come in for as long as one SACK may answer it. Returns how many datagrams.
     fn poll_receive(&mut self, budget: usize, cx: &mut Context<'_>) -> usize {
-        let mut count = 0;
-        while count < budget.min(DATAGRAMS_PER_SACK) {
+        let (mut count, mut data) = (0, 0);
+        while count < budget.min(DATAGRAMS_AT_ONCE) && data < DATA_PER_SACK {
             let Some(datagram) = self.next_datagram(cx) else {
                 break;
             };
             count += 1;
+            data += usize::from(datagram.contents.len() > SHORT);
             if !self.checks.has_pair() && !checks::is_stun(&datagram.contents) {
                 // Full: lost, as on a network.
                 if self.early.len() < EARLY_DATAGRAMS {
@@ -346,6 +378,9 @@ impl WebrtcPeer {
 
     fn receive(&mut self, datagram: Datagram) {
         self.dirty = true;
+        if !checks::is_stun(&datagram.contents) {
+            self.opening.heard(self.associated);
+        }
         let transport = TransportContext {
             local_addr: datagram.destination,
             peer_addr: datagram.source,
@@ -387,11 +422,22 @@ impl Peer for WebrtcPeer {
         loop {
             let flowing = self.drain(cx);
             if let Some(event) = self.events.pop_front() {
+                // It is tried again with the next poll.
+                let _ = self.port.poll_flush(cx);
                 return Poll::Ready(event);
             }
+            // The SACKs of several messages leave together.
             if let Some(message) = self.next_message() {
                 return Poll::Ready(message);
             }
+            if flowing && budget > 0 && self.closed.is_none() {
+                let received = self.poll_receive(budget, cx);
+                if received > 0 {
+                    budget -= received;
+                    continue;
+                }
+            }
+            let flowing = flowing && self.port.poll_flush(cx).is_ready();
             if let Some(reason) = &self.closed {
                 return Poll::Ready(PeerEvent::Closed(reason.clone()));
             }
@@ -413,11 +459,6 @@ impl Peer for WebrtcPeer {
             if budget == 0 {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
-            }
-            let received = self.poll_receive(budget, cx);
-            if received > 0 {
-                budget -= received;
-                continue;
             }
             if let Poll::Ready(news) = self.port.poll_news(cx) {
                 self.hear(news);
