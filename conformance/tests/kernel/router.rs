@@ -66,7 +66,7 @@ impl Router<'_> {
     /// The rules; its interfaces are `lan` and `wan`.
     pub(crate) fn rules(&self) -> String {
         let mut rules = format!(
-            "table inet path {{{FRAGMENTS}  counter passed {{ }}\n  counter blocked {{ }}\n{}",
+            "table inet path {{{FRAGMENTS}  counter passed {{ }}\n{}",
             self.filter()
         );
         if !self.tells_size {
@@ -95,13 +95,14 @@ impl Router<'_> {
         }
         match self.firewall {
             Firewall::Open => {}
-            Firewall::NoUdp => rule("meta l4proto udp counter name \"blocked\" drop"),
+            Firewall::NoUdp => rule("meta l4proto udp drop"),
             Firewall::TlsOnly => {
                 rule("ct state established,related accept");
                 rule("iifname \"lan*\" tcp dport { 443, 5349 } accept");
-                rule("counter name \"blocked\" drop");
+                rule("drop");
             }
         }
+        rule("meta l4proto udp counter name \"passed\"");
         match self.nat {
             Nat::None => {
                 return format!(

@@ -74,18 +74,22 @@ fn seen(report: &str) -> Behaviour {
     let report: Value = serde_json::from_str(report).unwrap();
     let checks = report["checks"].as_array().unwrap();
     let detail = |name: &str, detail: &str| {
-        let check = checks.iter().find(|check| check["name"] == name)?;
-        check["details"][detail].as_str()
+        let check = checks.iter().find(|check| check["name"] == name);
+        check.map_or(&Value::Null, |check| &check["details"][detail])
     };
-    let depends = |said: Option<&str>| match said {
-        Some("none" | "endpoint-independent") => Depends::OnNothing,
+    let depends = |said: &Value| match said.as_str() {
+        Some("endpoint-independent") => Depends::OnNothing,
         Some("address-dependent") => Depends::OnAddress,
         Some("address-and-port-dependent") => Depends::OnAddressAndPort,
         None => Depends::Blocked,
         Some(other) => panic!("what is {other}?"),
     };
     Behaviour {
-        mapping: depends(detail("mapping", "mapping")),
+        // Where there is no NAT there is nothing to tell of its mappings.
+        mapping: match detail("address", "nat").as_bool() {
+            Some(false) => Depends::OnNothing,
+            Some(true) | None => depends(detail("mapping", "mapping")),
+        },
         filtering: depends(detail("filtering", "filtering")),
     }
 }

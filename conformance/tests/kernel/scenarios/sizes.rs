@@ -1,5 +1,5 @@
-//! Paths that carry small packets only. Everything fits without fragments, whether the ends are
-//! told of the size or not.
+//! Paths that carry small packets only. Everything of ours fits without fragments, whether the ends
+//! are told of the size or not.
 
 use crate::{
     internet::{Family, Home, Middle},
@@ -92,7 +92,10 @@ fn transfer(line: Narrow, stack: Stack, visitor: Visitor) {
             .visit(visitor, Transfer::Upload(BYTES), line.way)
             .finish();
     }
-    assert_eq!(stage.world.internet.fragments(), 0, "IP fragments passed");
+    // Chromium's first flight of DTLS 1.3 is too big, and it lets the network cut it.
+    if let Visitor::Native(_) = visitor {
+        assert_eq!(stage.world.internet.fragments(), 0, "IP fragments passed");
+    }
     let besides = match line.tells_size {
         true => "",
         false => "ICMP dropped",
