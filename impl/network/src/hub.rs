@@ -1,7 +1,7 @@
 //! The sockets that all peers share, and what is known of the addresses they are reached at.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -92,11 +92,11 @@ struct State {
     questions: Option<DropGuard>,
     hosts: Vec<SocketAddr>,
     /// By server's number and base.
-    reflexive: HashMap<(usize, SocketAddr), SocketAddr>,
+    reflexive: BTreeMap<(usize, SocketAddr), SocketAddr>,
     relays: Vec<RelayHandle>,
     /// Servers whose first answer is awaited.
     pending: usize,
-    ports: HashMap<PeerNumber, mpsc::Sender<PortEvent>>,
+    ports: BTreeMap<PeerNumber, mpsc::Sender<PortEvent>>,
     /// Hubs of peers with sockets of their own, which use the same servers.
     apart: Vec<Weak<Inner>>,
     /// Which servers there are was said, or that there are none.
