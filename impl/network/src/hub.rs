@@ -9,7 +9,10 @@ use std::{
 };
 
 use p2claw_proto::v1::IceServer;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 use tokio_rustls::rustls;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -75,6 +78,8 @@ pub(crate) struct Inner {
     ipv6: Option<Arc<dyn UdpSocket>>,
     pub(crate) demux: Demux,
     pub(crate) transactions: Transactions,
+    /// Counts up with each change of the interfaces.
+    interfaces: watch::Sender<u64>,
     state: Mutex<State>,
     shutdown: CancellationToken,
 }
@@ -105,6 +110,15 @@ struct State {
     untold: bool,
     /// Counts up with each port, so that a wait for idleness knows whether there was one.
     attached: u64,
+}
+
+/// A server whose first answer is awaited, until this is dropped.
+pub(crate) struct Awaited(pub(crate) Arc<Inner>);
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.server_done();
+    }
 }
 
 impl Hub {
@@ -138,6 +152,7 @@ impl Hub {
             ipv6,
             demux: Demux::default(),
             transactions: Transactions::default(),
+            interfaces: watch::Sender::new(0),
             state: Mutex::default(),
             shutdown: shutdown.clone(),
         });
@@ -265,7 +280,8 @@ impl Inner {
             };
             if answers {
                 state.pending += 1;
-                let task = reflexive::ask(Arc::clone(self), number, server.clone());
+                let awaited = Awaited(Arc::clone(self));
+                let task = reflexive::ask(awaited, number, server.clone());
                 let token = token.clone();
                 self.spawn(async move {
                     token.run_until_cancelled(task).await;
@@ -303,6 +319,11 @@ impl Inner {
         tokio::spawn(async move {
             shutdown.run_until_cancelled(task).await;
         });
+    }
+
+    /// Tells of changes of the interfaces.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.interfaces.subscribe()
     }
 
     /// The queue of an allocation; `None` where the address is no relay's.
@@ -472,6 +493,7 @@ impl Inner {
             }
         }
         state.tell(PortEvent::AddressesChanged);
+        self.interfaces.send_modify(|changes| *changes += 1);
         Ok(())
     }
 }
