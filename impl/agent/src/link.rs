@@ -1,6 +1,6 @@
 //! The control link: a WebSocket to coord, kept up for as long as the agent runs.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use p2claw_network::ByteStream;
@@ -11,7 +11,7 @@ use p2claw_signaling::{
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, interval, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
@@ -36,6 +36,9 @@ const LINK_BUFFER_BYTES: usize = 8 * 1024;
 
 /// How long coord may take to read what is sent; a link that is stuck for longer is made anew.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often the machine's addresses are compared with those of the link's beginning.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long the last words may take.
 const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
@@ -160,6 +163,8 @@ impl Link {
             },
             () = self.shutdown.cancelled() => return Ended::Shutdown,
         };
+        let own = self.host.network.addresses().unwrap_or_default();
+        let mut look = interval(LOOK_EVERY);
         let now = Instant::now().into_std();
         let mut link = AgentLink::new(Arc::clone(&self.host.key), &self.software, now)
             .expect_domain(self.domain.clone());
@@ -260,6 +265,11 @@ impl Link {
                     link.handle_timeout(Instant::now().into_std());
                 }
                 () = visits.reap() => {}
+                // Nobody says that a connection from an address that is gone leads nowhere; silence
+                // would, in 45 s, and visitors who look for a new path give up before.
+                _ = look.tick() => if self.has_lost_one_of(&own) {
+                    break Ended::Lost("an address of this machine is gone".to_owned());
+                },
                 () = self.shutdown.cancelled() => {
                     link.goodbye();
                     let goodbye = async {
@@ -271,6 +281,12 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Whether the machine no longer has one of these addresses.
+    fn has_lost_one_of(&self, addresses: &[IpAddr]) -> bool {
+        let now = self.host.network.addresses();
+        now.is_ok_and(|now| addresses.iter().any(|address| !now.contains(address)))
     }
 
     async fn connect(&self) -> Result<Socket, tungstenite::Error> {
