@@ -113,7 +113,9 @@ impl Endpoint {
     }
 
     fn answer(&self, offer: &str) -> Result<Accepted, TransportError> {
-        let parsed = SdpOffer::from_sdp_string(offer)
+        // The peer takes the candidates.
+        let (description, _) = description::split_candidates(offer);
+        let parsed = SdpOffer::from_sdp_string(&description)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
         let Fresh {
             mut rtc,
