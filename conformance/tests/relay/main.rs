@@ -10,7 +10,7 @@ use std::{
     net::SocketAddr,
     sync::Arc,
     task::Poll,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use p2claw_conformance::coturn::{self, Coturn};
@@ -147,9 +147,12 @@ async fn through_a_relay(server: Server, transport: &str) {
         .iter()
         .find(|(kind, _)| *kind == CandidateKind::Relayed)
         .unwrap_or_else(|| panic!("no relay: {found:?}"));
-    // The first one asks for a permission; the twentieth goes by a channel.
+    // The first one asks for a permission; the last ones go by a channel where one is used: requests
+    // of turn-client-proto are 50 ms apart.
     send(&mut b, there, relay, &[DTLS, 0]).await;
-    for number in 0..20 {
+    let began = Instant::now();
+    let busy = |_: &u8| began.elapsed() < Duration::from_millis(300);
+    for number in (0..=u8::MAX).cycle().take_while(busy) {
         let long = [&[DTLS, number][..], &[number; 1100]].concat();
         send(&mut a, relay, there, &long).await;
         let datagram = receive(&mut b).await;

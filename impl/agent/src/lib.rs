@@ -112,6 +112,7 @@ impl Agent {
         let host = Arc::new(Host {
             key: self.key,
             routes: self.routes,
+            network: self.transport.network(),
             transport: self.transport,
             session,
             sessions,

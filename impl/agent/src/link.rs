@@ -1,17 +1,17 @@
 //! The control link: a WebSocket to coord, kept up for as long as the agent runs.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use p2claw_network::ByteStream;
 use p2claw_signaling::{
     agent_link::{AgentEvent, AgentLink, SendError, Welcome},
     backoff::Backoff,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
-    net::TcpStream,
     sync::{mpsc, watch},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, interval, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
@@ -36,6 +36,9 @@ const LINK_BUFFER_BYTES: usize = 8 * 1024;
 
 /// How long coord may take to read what is sent; a link that is stuck for longer is made anew.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often the machine's addresses are compared with those of the link's beginning.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long the last words may take.
 const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
@@ -111,7 +114,7 @@ pub(crate) struct Link {
     pub(crate) shutdown: CancellationToken,
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<MaybeTlsStream<Box<dyn ByteStream>>>;
 
 enum Ended {
     Shutdown,
@@ -131,7 +134,7 @@ impl Link {
                 Ended::Replaced => break Err(LinkError::Replaced),
                 Ended::Lost(problem) => problem,
             };
-            let wait = backoff.after_failure(Instant::now().into_std(), clock::random_u64());
+            let wait = backoff.after_failure(Instant::now().into_std(), clock::variety_u64());
             tracing::warn!(%problem, retry_in = ?wait, "no link to coord");
             self.status.send_modify(|status| {
                 status.registered = false;
@@ -160,6 +163,8 @@ impl Link {
             },
             () = self.shutdown.cancelled() => return Ended::Shutdown,
         };
+        let own = self.host.network.addresses().unwrap_or_default();
+        let mut look = interval(LOOK_EVERY);
         let now = Instant::now().into_std();
         let mut link = AgentLink::new(Arc::clone(&self.host.key), &self.software, now)
             .expect_domain(self.domain.clone());
@@ -177,7 +182,7 @@ impl Link {
                         backoff.registered(Instant::now().into_std());
                         self.registered(&registered);
                         // SIG-005: coord says that it does not know this, or it has a defect.
-                        let _ = link.grease(clock::random_u64());
+                        let _ = link.grease(clock::variety_u64());
                         welcome = Some(Arc::new(registered));
                     }
                     AgentEvent::RouteAck { accepted, refused } => {
@@ -233,7 +238,7 @@ impl Link {
                 message = socket.next() => match message {
                     Some(Ok(Message::Binary(bytes))) => {
                         let now = Instant::now().into_std();
-                        if let Err(error) = link.handle(now, clock::unix_millis(), &bytes) {
+                        if let Err(error) = link.handle(now, self.host.network.unix_millis(), &bytes) {
                             lost = Some(format!("failed to {error}"));
                         }
                     }
@@ -260,6 +265,11 @@ impl Link {
                     link.handle_timeout(Instant::now().into_std());
                 }
                 () = visits.reap() => {}
+                // Nobody says that a connection from an address that is gone leads nowhere; silence
+                // would, in 45 s, and visitors who look for a new path give up before.
+                _ = look.tick() => if self.has_lost_one_of(&own) {
+                    break Ended::Lost("an address of this machine is gone".to_owned());
+                },
                 () = self.shutdown.cancelled() => {
                     link.goodbye();
                     let goodbye = async {
@@ -273,6 +283,12 @@ impl Link {
         }
     }
 
+    /// Whether the machine no longer has one of these addresses.
+    fn has_lost_one_of(&self, addresses: &[IpAddr]) -> bool {
+        let now = self.host.network.addresses();
+        now.is_ok_and(|now| addresses.iter().any(|address| !now.contains(address)))
+    }
+
     async fn connect(&self) -> Result<Socket, tungstenite::Error> {
         let mut request = self.url.as_str().into_client_request()?;
         request.headers_mut().insert(
@@ -284,9 +300,34 @@ impl Link {
             .max_frame_size(Some(MAX_MESSAGE_BYTES))
             .read_buffer_size(LINK_BUFFER_BYTES)
             .write_buffer_size(0);
+        let stream = self.dial(request.uri()).await?;
         let (socket, _) =
-            tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
+            tokio_tungstenite::client_async_tls_with_config(request, stream, Some(config), None)
+                .await?;
         Ok(socket)
+    }
+
+    /// A connection to the first of coord's addresses that takes one.
+    async fn dial(&self, uri: &http::Uri) -> io::Result<Box<dyn ByteStream>> {
+        let host = uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let usual = if uri.scheme_str() == Some("wss") {
+            443
+        } else {
+            80
+        };
+        let network = &self.host.network;
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        for address in network
+            .resolve(host, uri.port_u16().unwrap_or(usual))
+            .await?
+        {
+            match network.connect_tcp(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
     }
 
     fn announce(&self, link: &mut AgentLink) {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use p2claw_identity::AppName;
+use p2claw_network::{Machine, Network};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -64,6 +65,7 @@ pub enum RouteError {
 /// The table, kept in a file where a path is given.
 #[derive(Debug)]
 pub struct Routes {
+    network: Arc<dyn Network>,
     file: Option<PathBuf>,
     table: Mutex<BTreeMap<AppName, Arc<Route>>>,
     limit: AtomicUsize,
@@ -76,6 +78,14 @@ impl Routes {
     /// # Errors
     /// When the file is there and is not what this program wrote; it is left as it is.
     pub fn load(file: Option<PathBuf>) -> Result<Self, StateError> {
+        Self::load_on(Arc::new(Machine), file)
+    }
+
+    /// The same, with upstreams on another machine than this.
+    ///
+    /// # Errors
+    /// As [`Routes::load`].
+    pub fn load_on(network: Arc<dyn Network>, file: Option<PathBuf>) -> Result<Self, StateError> {
         let entries: BTreeMap<String, RouteEntry> = match &file {
             Some(path) => state::read_json(path)?.unwrap_or_default(),
             None => BTreeMap::new(),
@@ -86,9 +96,10 @@ impl Routes {
                 path: file.clone().unwrap_or_default(),
                 reason: format!("route {name:?}: {error}"),
             })?;
-            table.insert(app, Arc::new(Route::from(entry)));
+            table.insert(app, Arc::new(Route::new(entry, &network)));
         }
         Ok(Self {
+            network,
             file,
             table: Mutex::new(table),
             limit: AtomicUsize::new(MAX_ROUTES),
@@ -111,7 +122,7 @@ impl Routes {
             return Err(RouteError::Full { app, limit });
         }
         let mut next = table.clone();
-        let replaced = next.insert(app, Arc::new(Route::from(entry)));
+        let replaced = next.insert(app, Arc::new(Route::new(entry, &self.network)));
         self.keep(&next)?;
         *table = next;
         drop(table);
@@ -186,21 +197,22 @@ impl Routes {
 }
 
 impl Route {
-    fn entry(&self) -> RouteEntry {
-        RouteEntry {
-            upstream: self.upstream.clone(),
-            preserve_host: self.preserve_host,
-        }
-    }
-}
-
-impl From<RouteEntry> for Route {
-    fn from(entry: RouteEntry) -> Self {
-        let client = UpstreamClient::new(Connector(entry.upstream.clone()));
+    fn new(entry: RouteEntry, network: &Arc<dyn Network>) -> Self {
+        let client = UpstreamClient::new(Connector {
+            upstream: entry.upstream.clone(),
+            network: Arc::clone(network),
+        });
         Self {
             upstream: entry.upstream,
             preserve_host: entry.preserve_host,
             client,
+        }
+    }
+
+    fn entry(&self) -> RouteEntry {
+        RouteEntry {
+            upstream: self.upstream.clone(),
+            preserve_host: self.preserve_host,
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::{
     fmt,
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 pub use p2claw_network::CandidateKind;
+use p2claw_network::{Machine, Network};
 use p2claw_proto::v1::IceServer;
 use p2claw_session::LaneId;
 
@@ -34,6 +36,12 @@ pub trait PeerTransport: Send + Sync + fmt::Debug + 'static {
     /// A peer that made an offer gathers with those that come behind it, too: a visitor need not
     /// wait for them (`RTC-011`). Others may take them up with their next restart.
     fn use_servers(&self, servers: &[IceServer]);
+
+    /// The network that its sockets are on. Signaling goes the same way, and what is signed has
+    /// the time of its clock.
+    fn network(&self) -> Arc<dyn Network> {
+        Arc::new(Machine)
+    }
 
     /// Addresses of the UDP sockets in use, for people who configure firewalls.
     fn local_addresses(&self) -> Vec<SocketAddr>;

@@ -6,19 +6,21 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     str::FromStr,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{TryFutureExt as _, future::BoxFuture};
 use http::Uri;
 use hyper_util::{
     client::legacy::connect::{Connected, Connection},
     rt::TokioIo,
 };
+use p2claw_network::{ByteStream, Network};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
+    net::UnixStream,
     time::{Duration, timeout},
 };
 
@@ -147,13 +149,14 @@ impl Upstream {
     ///
     /// # Errors
     /// As the system says; `TimedOut` after 5 s.
-    pub async fn connect(&self) -> io::Result<UpstreamStream> {
-        timeout(CONNECT_DEADLINE, self.connect_now())
+    pub async fn connect(&self, network: &dyn Network) -> io::Result<UpstreamStream> {
+        timeout(CONNECT_DEADLINE, self.connect_now(network))
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
-    async fn connect_now(&self) -> io::Result<UpstreamStream> {
+    async fn connect_now(&self, network: &dyn Network) -> io::Result<UpstreamStream> {
+        let tcp = |address| network.connect_tcp(address).map_ok(UpstreamStream::Tcp);
         match &self.0 {
             Place::Localhost(port) => match tcp((Ipv4Addr::LOCALHOST, *port).into()).await {
                 Ok(stream) => Ok(stream),
@@ -165,12 +168,6 @@ impl Upstream {
             Place::Unix(path) => UnixStream::connect(path).await.map(UpstreamStream::Unix),
         }
     }
-}
-
-async fn tcp(address: SocketAddr) -> io::Result<UpstreamStream> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(UpstreamStream::Tcp(stream))
 }
 
 impl fmt::Display for Upstream {
@@ -197,17 +194,28 @@ impl From<Upstream> for String {
 }
 
 /// A connection to an upstream.
-#[derive(Debug)]
 pub enum UpstreamStream {
     /// Over loopback.
-    Tcp(TcpStream),
+    Tcp(Box<dyn ByteStream>),
     /// Over a Unix socket.
     Unix(UnixStream),
 }
 
+impl fmt::Debug for UpstreamStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp(_) => "Tcp",
+            Self::Unix(_) => "Unix",
+        })
+    }
+}
+
 /// Makes hyper connect to one upstream, whatever the request's URI says.
 #[derive(Debug, Clone)]
-pub(crate) struct Connector(pub(crate) Upstream);
+pub(crate) struct Connector {
+    pub(crate) upstream: Upstream,
+    pub(crate) network: Arc<dyn Network>,
+}
 
 impl tower::Service<Uri> for Connector {
     type Response = TokioIo<UpstreamStream>;
@@ -219,8 +227,8 @@ impl tower::Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let upstream = self.0.clone();
-        Box::pin(async move { upstream.connect().await.map(TokioIo::new) })
+        let Self { upstream, network } = self.clone();
+        Box::pin(async move { upstream.connect(&*network).await.map(TokioIo::new) })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use p2claw_identity::{AppName, IdentityKey, SessionId};
+use p2claw_network::Network;
 use p2claw_proto::v1::VisitAnswer;
 use p2claw_session::{Config, ErrorCode, Role};
 use p2claw_signaling::{
@@ -104,6 +105,7 @@ pub(crate) struct Host {
     pub(crate) key: Arc<IdentityKey>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) transport: Arc<dyn PeerTransport>,
+    pub(crate) network: Arc<dyn Network>,
     pub(crate) session: Config,
     pub(crate) sessions: Arc<Sessions>,
 }
@@ -135,11 +137,11 @@ pub(crate) async fn answer(
         .await
         .map_err(|error| Refusal::new(SignalCode::BadOffer, error))?;
     let answer = offer
-        .answer(&host.key, accepted.answer, clock::unix_millis())
+        .answer(&host.key, accepted.answer, host.network.unix_millis())
         .map_err(|error| Refusal::new(SignalCode::Internal, error))?;
     let mut config = host.session.clone();
     // SES-091: with the seed from the log, what was sent can be made again.
-    let seed = clock::random_u64();
+    let seed = clock::variety_u64();
     tracing::debug!(session = %offer.session_id, seed, "grease of the session");
     config.grease_seed = Some(seed);
     let (connection, driver) = connection::connect(Role::Agent, config, accepted.peer);
@@ -208,6 +210,8 @@ impl Visit {
                     tracing::debug!(remote, "path of the visit");
                 }
                 tokio::select! {
+                    // The driver never has all there is to do: it gives way by itself.
+                    biased;
                     ended = &mut driver => break ended,
                     // The sender goes when this task has ended.
                     Some(news) = news.recv() => match news {
@@ -224,7 +228,7 @@ impl Visit {
                             }
                         }
                         News::Restart(restart) => {
-                            if restart.answer(&host.key, &mut driver) {
+                            if restart.answer(&host, &mut driver) {
                                 introduction = Some(restart.introduction);
                             }
                         }
@@ -279,7 +283,7 @@ impl Visit {
 
 impl Restart {
     /// Answers it, or says why not; the session goes on either way. `true`: it was answered.
-    fn answer(&self, key: &IdentityKey, driver: &mut Driver) -> bool {
+    fn answer(&self, host: &Host, driver: &mut Driver) -> bool {
         let Self {
             offer,
             introduction: Introduction {
@@ -292,7 +296,7 @@ impl Restart {
             .and_then(|answer| {
                 // Signed anew: the visitor's nonce shows that it is no earlier answer (SIG-046).
                 offer
-                    .answer(key, answer, clock::unix_millis())
+                    .answer(&host.key, answer, host.network.unix_millis())
                     .map_err(|error| Refusal::new(SignalCode::Internal, error))
             });
         let (answered, message) = match answer {

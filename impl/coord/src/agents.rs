@@ -8,8 +8,8 @@ use p2claw_signaling::visitor::CheckedRequest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Commands that wait for one link. A link drains them faster than visits may come; where it does
@@ -105,7 +105,7 @@ impl Agents {
             commands,
             apps: BTreeSet::new(),
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
-            bucket: Bucket::new(limits.agent_rate, Instant::now()),
+            bucket: Bucket::new(limits.agent_rate, Instant::now().into_std()),
             replaced: replaced.clone(),
             ended: ended.clone(),
         };
@@ -128,7 +128,7 @@ impl Agents {
         if !entry.apps.contains(label.app()) {
             return Err(Unreached::NoApp);
         }
-        if !entry.bucket.take(Instant::now()) {
+        if !entry.bucket.take(Instant::now().into_std()) {
             return Err(Unreached::Limit);
         }
         let place = Arc::clone(&entry.places)

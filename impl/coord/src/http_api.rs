@@ -21,7 +21,7 @@ use p2claw_signaling::{SignalCode, code, event_stream};
 use prost::Message as _;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where visits live; their own path follows.
 const VISITS: &str = "/.well-known/p2claw/v1/visits";
@@ -296,7 +296,7 @@ fn spend(coord: &Coord) -> Result<(), Refusal> {
         .bucket
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    if bucket.take(Instant::now()) {
+    if bucket.take(tokio::time::Instant::now().into_std()) {
         Ok(())
     } else {
         Err(Refusal::new(

@@ -14,7 +14,7 @@ pub(crate) fn servers(config: &Config) -> Result<Vec<IceServer>, getrandom::Erro
         });
     }
     if let Some(relay) = &config.relay {
-        let issued = turn::issue(&relay.secret, clock::random()?, clock::unix_seconds());
+        let issued = turn::issue(&relay.secret, clock::random()?, config.clock.unix_seconds());
         servers.push(IceServer {
             urls: relay.urls.clone(),
             username: issued.username,

@@ -23,18 +23,20 @@ mod clock;
 mod http_api;
 mod ice;
 mod link;
+mod listener;
 mod rate;
 pub mod registry;
 mod serve;
 mod visits;
 
+pub use crate::clock::WallClock;
+pub use crate::listener::Listener;
 use crate::registry::{EmbeddedRegistry, MemoryRegistry, Registry, RegistryError};
 use p2claw_signaling::address::PublicAddress;
 use p2claw_signaling::limits;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// How a coordination service is set up.
@@ -54,6 +56,8 @@ pub struct Config {
     pub database: Option<PathBuf>,
     /// What is allowed.
     pub limits: Limits,
+    /// What time it is.
+    pub clock: WallClock,
 }
 
 impl Config {
@@ -67,6 +71,7 @@ impl Config {
             relay: None,
             database: None,
             limits: Limits::default(),
+            clock: WallClock::default(),
         }
     }
 }
@@ -201,7 +206,7 @@ impl Service {
 
     /// Serves until `shutdown`, and then for at most [`Limits::drain`]. The caller owns the socket
     /// and the signal.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+    pub async fn serve(self, listener: impl Listener, shutdown: CancellationToken) {
         serve::serve(listener, self.config, self.registry, shutdown).await;
     }
 }
@@ -211,7 +216,7 @@ impl Service {
 /// # Errors
 /// When the registry cannot be opened or the configuration makes no sense.
 pub async fn run(
-    listener: TcpListener,
+    listener: impl Listener,
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), CoordError> {

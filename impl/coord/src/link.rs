@@ -54,7 +54,7 @@ pub(crate) async fn run(coord: Arc<Coord>, socket: WebSocket, host: Option<Strin
         handshake: coord.config.limits.handshake,
     };
     let now = Instant::now().into_std();
-    let link = CoordLink::new(config, nonce, now, clock::unix_ms());
+    let link = CoordLink::new(config, nonce, now, coord.config.clock.unix_ms());
     let (commands, waiting) = mpsc::channel(COMMANDS);
     let mut driver = Driver {
         coord,
@@ -134,7 +134,8 @@ impl Driver {
         match message {
             Some(Ok(Message::Binary(bytes))) => {
                 let now = Instant::now().into_std();
-                if let Err(error) = self.link.handle(now, clock::unix_ms(), &bytes) {
+                let unix_ms = self.coord.config.clock.unix_ms();
+                if let Err(error) = self.link.handle(now, unix_ms, &bytes) {
                     tracing::info!(alias = self.alias(), %error, "link refused");
                 }
             }

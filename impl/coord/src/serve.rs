@@ -4,14 +4,13 @@ use crate::agents::Agents;
 use crate::rate::Bucket;
 use crate::registry::Registry;
 use crate::visits::Visits;
-use crate::{Config, http_api};
+use crate::{Config, Listener, http_api};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -45,7 +44,7 @@ pub(crate) struct Coord {
 }
 
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     config: Config,
     registry: Arc<dyn Registry>,
     shutdown: CancellationToken,
@@ -57,7 +56,7 @@ pub(crate) async fn serve(
     let coord = Arc::new(Coord {
         agents: Arc::new(Agents::new()),
         visits: Arc::new(Visits::default()),
-        bucket: Mutex::new(Bucket::new(limits.total_rate, std::time::Instant::now())),
+        bucket: Mutex::new(Bucket::new(limits.total_rate, Instant::now().into_std())),
         link_places: places(limits.agents),
         visit_places: places(limits.visits),
         tasks: TaskTracker::new(),
@@ -74,7 +73,7 @@ pub(crate) async fn serve(
             // The semaphore is never closed.
             Ok(place) = Arc::clone(&connection_places).acquire_owned() => tokio::select! {
                 () = shutdown.cancelled() => break,
-                accepted = listener.accept() => accepted.map(|(stream, _)| (stream, place)),
+                accepted = listener.accept() => accepted.map(|stream| (stream, place)),
             },
         };
         while connections.try_join_next().is_some() {}
@@ -86,8 +85,6 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        // Messages are small and must leave at once.
-        let _ = stream.set_nodelay(true);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)

@@ -7,14 +7,11 @@ use http::{
 };
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use p2claw_signaling::{SignalCode, code};
 
 use crate::{
-    EdgeError,
+    Dial, EdgeError,
     service::{Body, json_problem},
 };
 
@@ -28,18 +25,15 @@ const FORWARDED_FIELDS: [HeaderName; 3] = [
     http::header::ACCEPT,
 ];
 
-/// How long coord may take to take a connection.
-const CONNECT_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
-
 #[derive(Debug)]
 pub(crate) struct Coord {
     scheme: Scheme,
     authority: Authority,
-    client: Client<HttpConnector, Incoming>,
+    client: Client<Dial, Incoming>,
 }
 
 impl Coord {
-    pub(crate) fn new(uri: Uri) -> Result<Self, EdgeError> {
+    pub(crate) fn new(uri: Uri, dial: Dial) -> Result<Self, EdgeError> {
         let parts = uri.clone().into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(EdgeError::BadCoord(uri));
@@ -47,10 +41,7 @@ impl Coord {
         if scheme != Scheme::HTTP {
             return Err(EdgeError::BadCoord(uri));
         }
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_DEADLINE));
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = Client::builder(TokioExecutor::new()).build(dial);
         Ok(Self {
             scheme,
             authority,

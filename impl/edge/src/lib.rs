@@ -15,7 +15,9 @@
 //! ```
 
 mod assets;
+mod dial;
 mod forward;
+mod listener;
 mod pages;
 mod serve;
 mod service;
@@ -25,8 +27,9 @@ pub use tls::TlsFiles;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
+pub use dial::{ByteStream, Dial, Dialling};
 use http::Uri;
-use tokio::net::TcpListener;
+pub use listener::Listener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +38,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Config {
     /// Coord's address: `http://host:port`.
     pub coord: Uri,
+    /// How it is reached.
+    pub dial: Dial,
     /// The domain that the host labels stand under, lower case.
     pub parent: String,
     /// Certificate for `*.<parent>`; plain HTTP without it.
@@ -49,6 +54,7 @@ impl Config {
     pub fn new(coord: Uri, parent: impl Into<String>) -> Self {
         Self {
             coord,
+            dial: Dial::default(),
             parent: parent.into(),
             tls: None,
             limits: Limits::default(),
@@ -128,7 +134,7 @@ impl Service {
     }
 
     /// Serves until `shutdown`, then lets running exchanges end for at most 3 s.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+    pub async fn serve(self, listener: impl Listener, shutdown: CancellationToken) {
         serve::serve(listener, self.tls, self.edge, self.limits, shutdown).await;
     }
 }
@@ -138,7 +144,7 @@ impl Service {
 /// # Errors
 /// When the configuration is of no use.
 pub async fn run(
-    listener: TcpListener,
+    listener: impl Listener,
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), EdgeError> {

@@ -17,7 +17,6 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
     sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
@@ -25,7 +24,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Limits, service::Edge};
+use crate::{Limits, Listener, service::Edge};
 
 /// How long running exchanges may take at the end.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
@@ -34,7 +33,7 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(3);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     tls: Option<TlsAcceptor>,
     edge: Arc<Edge>,
     limits: Limits,
@@ -46,7 +45,7 @@ pub(crate) async fn serve(
         let accepted = tokio::select! {
             // The semaphore is never closed.
             Ok(place) = Arc::clone(&places).acquire_owned() => tokio::select! {
-                accepted = listener.accept() => accepted.map(|(stream, _)| (stream, place)),
+                accepted = listener.accept() => accepted.map(|stream| (stream, place)),
                 () = shutdown.cancelled() => break,
             },
             () = shutdown.cancelled() => break,
@@ -60,7 +59,6 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let _ = stream.set_nodelay(true);
         let (edge, tls, shutdown) = (Arc::clone(&edge), tls.clone(), shutdown.clone());
         connections.spawn(async move {
             let _place = place;

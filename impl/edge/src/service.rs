@@ -36,7 +36,7 @@ pub(crate) struct Edge {
 
 impl Edge {
     pub(crate) fn new(config: Config) -> Result<Arc<Self>, EdgeError> {
-        let coord = Coord::new(config.coord)?;
+        let coord = Coord::new(config.coord, config.dial)?;
         Ok(Arc::new(Self {
             coord,
             parent: config.parent.to_ascii_lowercase(),

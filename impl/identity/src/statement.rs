@@ -92,7 +92,10 @@ pub enum StatementError {
         by_ms: i64,
     },
     /// The statement holds for longer than allowed.
-    #[error("use a statement that holds for {ahead_ms} ms: at most 120 s are allowed")]
+    #[error(
+        "use a statement that holds for {ahead_ms} ms, where at most 120 s are allowed: check both \
+         clocks and ask again"
+    )]
     ExpiresTooLate {
         /// How long it would still hold, in milliseconds.
         ahead_ms: i64,

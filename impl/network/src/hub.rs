@@ -1,7 +1,7 @@
 //! The sockets that all peers share, and what is known of the addresses they are reached at.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -9,7 +9,10 @@ use std::{
 };
 
 use p2claw_proto::v1::IceServer;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 use tokio_rustls::rustls;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -75,6 +78,8 @@ pub(crate) struct Inner {
     ipv6: Option<Arc<dyn UdpSocket>>,
     pub(crate) demux: Demux,
     pub(crate) transactions: Transactions,
+    /// Counts up with each change of the interfaces.
+    interfaces: watch::Sender<u64>,
     state: Mutex<State>,
     shutdown: CancellationToken,
 }
@@ -92,11 +97,11 @@ struct State {
     questions: Option<DropGuard>,
     hosts: Vec<SocketAddr>,
     /// By server's number and base.
-    reflexive: HashMap<(usize, SocketAddr), SocketAddr>,
+    reflexive: BTreeMap<(usize, SocketAddr), SocketAddr>,
     relays: Vec<RelayHandle>,
     /// Servers whose first answer is awaited.
     pending: usize,
-    ports: HashMap<PeerNumber, mpsc::Sender<PortEvent>>,
+    ports: BTreeMap<PeerNumber, mpsc::Sender<PortEvent>>,
     /// Hubs of peers with sockets of their own, which use the same servers.
     apart: Vec<Weak<Inner>>,
     /// Which servers there are was said, or that there are none.
@@ -105,6 +110,15 @@ struct State {
     untold: bool,
     /// Counts up with each port, so that a wait for idleness knows whether there was one.
     attached: u64,
+}
+
+/// A server whose first answer is awaited, until this is dropped.
+pub(crate) struct Awaited(pub(crate) Arc<Inner>);
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.server_done();
+    }
 }
 
 impl Hub {
@@ -138,6 +152,7 @@ impl Hub {
             ipv6,
             demux: Demux::default(),
             transactions: Transactions::default(),
+            interfaces: watch::Sender::new(0),
             state: Mutex::default(),
             shutdown: shutdown.clone(),
         });
@@ -265,7 +280,8 @@ impl Inner {
             };
             if answers {
                 state.pending += 1;
-                let task = reflexive::ask(Arc::clone(self), number, server.clone());
+                let awaited = Awaited(Arc::clone(self));
+                let task = reflexive::ask(awaited, number, server.clone());
                 let token = token.clone();
                 self.spawn(async move {
                     token.run_until_cancelled(task).await;
@@ -303,6 +319,11 @@ impl Inner {
         tokio::spawn(async move {
             shutdown.run_until_cancelled(task).await;
         });
+    }
+
+    /// Tells of changes of the interfaces.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.interfaces.subscribe()
     }
 
     /// The queue of an allocation; `None` where the address is no relay's.
@@ -472,6 +493,7 @@ impl Inner {
             }
         }
         state.tell(PortEvent::AddressesChanged);
+        self.interfaces.send_modify(|changes| *changes += 1);
         Ok(())
     }
 }

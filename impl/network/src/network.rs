@@ -4,13 +4,15 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Where sockets come from: [`crate::Machine`], or a simulation.
+/// What programs need of the machine that they run on, be it [`crate::Machine`] or a simulated one:
+/// sockets, names, addresses and the time of day.
 pub trait Network: Send + Sync + fmt::Debug + 'static {
     /// Binds a UDP socket; the wildcard address stands for every address of its family.
     ///
@@ -52,6 +54,14 @@ pub trait Network: Send + Sync + fmt::Debug + 'static {
                     && !link_local(ip)
             })
         })
+    }
+
+    /// The wall clock: Unix time in milliseconds. It may jump.
+    fn unix_millis(&self) -> i64 {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 }
 

@@ -13,13 +13,10 @@ use stun_types::{
     message::{BINDING, Message, MessageClass, MessageWriteVec, TransactionId},
     prelude::MessageWrite as _,
 };
-use tokio::{
-    sync::oneshot,
-    time::{sleep, timeout},
-};
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    hub::Inner,
+    hub::{Awaited, Inner},
     network::{Datagram, Transmit},
     server::Server,
 };
@@ -79,8 +76,10 @@ impl Transactions {
 }
 
 /// Asks a server for as long as it is in use.
-pub(crate) async fn ask(inner: Arc<Inner>, number: usize, server: Server) {
-    let mut first = true;
+pub(crate) async fn ask(awaited: Awaited, number: usize, server: Server) {
+    let inner = Arc::clone(&awaited.0);
+    let mut awaited = Some(awaited);
+    let mut interfaces = inner.watch();
     loop {
         let (host, port) = server.authority();
         let targets = inner.network.resolve(host, port).await;
@@ -103,14 +102,11 @@ pub(crate) async fn ask(inner: Arc<Inner>, number: usize, server: Server) {
                 inner.reflexive_found(number, base, mapped);
             }
         }
-        if first {
-            first = false;
-            if !answered {
-                tracing::debug!(%server, "STUN server does not answer");
-            }
-            inner.server_done();
+        if awaited.take().is_some() && !answered {
+            tracing::debug!(%server, "STUN server does not answer");
         }
-        sleep(AGAIN).await;
+        // A new address has not been asked from.
+        let _ = timeout(AGAIN, interfaces.changed()).await;
     }
 }
 

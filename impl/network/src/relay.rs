@@ -194,12 +194,11 @@ impl RelayTask {
                 wait.min(deadline)
             };
             tokio::select! {
-                read = wire.receive(&mut received) => {
-                    read?;
-                    for bytes in received.drain(..) {
-                        self.receive(bytes, &wire, &mut client, now());
-                    }
-                }
+                // Own datagrams first: where they go on without end, the other end's acknowledgements
+                // have come through.
+                biased;
+                () = self.end.cancelled() => break,
+                () = shutdown.cancelled() => break,
                 Some((peer, datagram)) = self.outbox.recv() => {
                     peers.send(peer, datagram, &mut client, &mut wire, now());
                     // More is waiting, most of the time.
@@ -208,13 +207,17 @@ impl RelayTask {
                         peers.send(peer, datagram, &mut client, &mut wire, now());
                     }
                 }
+                read = wire.receive(&mut received) => {
+                    read?;
+                    for bytes in received.drain(..) {
+                        self.receive(bytes, &wire, &mut client, now());
+                    }
+                }
                 () = sleep_until(wait) => {
                     if !self.answered && Instant::now() >= deadline {
                         return Err(silent());
                     }
                 }
-                () = self.end.cancelled() => break,
-                () = shutdown.cancelled() => break,
             }
         }
         // RFC 8656 section 8: a lifetime of 0 gives it back. Once: it ends by itself, too.

@@ -16,6 +16,18 @@ pub(crate) fn candidate(local: &LocalCandidate) -> Result<Candidate, TransportEr
     candidate.map_err(|error| TransportError::Stack(error.to_string()))
 }
 
+/// A description without its candidates, and those, the first one first: str0m would take them in
+/// no order, and check what the other end prefers later than the rest.
+pub(crate) fn split_candidates(description: &str) -> (String, Vec<&str>) {
+    let candidate = |line: &&str| line.starts_with("a=candidate:");
+    let (candidates, rest): (Vec<&str>, Vec<&str>) =
+        description.split_inclusive('\n').partition(candidate);
+    let candidates = candidates
+        .into_iter()
+        .filter_map(|line| line.trim_end().strip_prefix("a="));
+    (rest.concat(), candidates.collect())
+}
+
 /// The certificate that a description names, as it stands there.
 pub(crate) fn fingerprint(description: &str) -> Option<String> {
     description

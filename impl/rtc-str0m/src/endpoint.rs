@@ -1,10 +1,10 @@
 //! The sockets that all peers share, and the making of peers.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use p2claw_agent::transport::{Accepted, LANE_LABEL, Offered, PeerTransport, TransportError};
-use p2claw_network::{Hub, HubConfig, LocalCandidate, Port};
+use p2claw_network::{Hub, HubConfig, LocalCandidate, Network, Port};
 use p2claw_proto::v1::IceServer;
 use str0m::{
     Candidate, Rtc, RtcConfig,
@@ -113,7 +113,9 @@ impl Endpoint {
     }
 
     fn answer(&self, offer: &str) -> Result<Accepted, TransportError> {
-        let parsed = SdpOffer::from_sdp_string(offer)
+        // The peer takes the candidates.
+        let (description, _) = description::split_candidates(offer);
+        let parsed = SdpOffer::from_sdp_string(&description)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
         let Fresh {
             mut rtc,
@@ -190,6 +192,10 @@ impl PeerTransport for Endpoint {
 
     fn use_servers(&self, servers: &[IceServer]) {
         self.hub.use_servers(servers);
+    }
+
+    fn network(&self) -> Arc<dyn Network> {
+        Arc::clone(self.hub.network())
     }
 
     fn local_addresses(&self) -> Vec<SocketAddr> {

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod checks;
 mod description;
 mod endpoint;
 mod peer;

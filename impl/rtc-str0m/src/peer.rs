@@ -21,7 +21,10 @@ use str0m::{
 };
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::description::{self, fingerprint};
+use crate::{
+    checks::Checks,
+    description::{self, fingerprint, split_candidates},
+};
 
 /// Datagrams handled before the caller gets its turn, so that one busy visitor cannot keep a
 /// task from its other work.
@@ -52,6 +55,7 @@ pub(crate) struct Str0mPeer {
     /// What the other end sent before that, whose checks were done sooner: str0m could not answer
     /// now, and the other end would say it again only after a second.
     waiting: VecDeque<Datagram>,
+    checks: Checks,
     /// ICE and DTLS are done: the other end has the certificate that its description names.
     connected: bool,
     /// Lanes that str0m opened before that; with SNAP it does so at once.
@@ -104,6 +108,7 @@ impl Str0mPeer {
             path: None,
             nominated: false,
             waiting: VecDeque::new(),
+            checks: Checks::new(Instant::now().into_std()),
             connected: false,
             early: Vec::new(),
             gathered: false,
@@ -114,7 +119,9 @@ impl Str0mPeer {
         };
         peer.name();
         if let Some(remote) = &parts.remote {
-            peer.learn(remote);
+            peer.remote_fingerprint = fingerprint(remote);
+            let (_, candidates) = split_candidates(remote);
+            peer.add_candidates(&candidates);
         }
         peer
     }
@@ -125,11 +132,9 @@ impl Str0mPeer {
         self.port.name(&ufrag);
     }
 
-    /// Notes what the other end's description says.
-    fn learn(&mut self, remote: &str) {
-        self.remote_kinds.learn_description(remote);
-        if self.remote_fingerprint.is_none() {
-            self.remote_fingerprint = fingerprint(remote);
+    fn add_candidates(&mut self, candidates: &[&str]) {
+        for candidate in candidates {
+            self.add_candidate(candidate);
         }
     }
 
@@ -148,6 +153,8 @@ impl Str0mPeer {
                         .is_some_and(|first| *first > STUN_FIRST_BYTE_MAX)
                     {
                         self.note_path(source, destination);
+                    } else {
+                        self.checks.sent(source, destination, datagram);
                     }
                     if !self.port.send(source, destination, &transmit.contents, cx) {
                         return false;
@@ -317,6 +324,11 @@ impl Str0mPeer {
     }
 
     fn take(&mut self, datagram: &Datagram) {
+        let kind = self.remote_kinds.kind_of(datagram.source);
+        let (named, now) = (kind != CandidateKind::PeerReflexive, Instant::now());
+        if !self.checks.admit(datagram, named, now.into_std()) {
+            return;
+        }
         let received = Receive::new(
             Protocol::Udp,
             datagram.source,
@@ -325,8 +337,7 @@ impl Str0mPeer {
         );
         match received {
             Ok(received) => {
-                let now = Instant::now().into_std();
-                let input = Input::Receive(now, received);
+                let input = Input::Receive(now.into_std(), received);
                 if self.rtc.accepts(&input) {
                     self.input(input);
                 }
@@ -447,7 +458,8 @@ impl Peer for Str0mPeer {
                 "it names another certificate than the one of this session".to_owned(),
             ));
         }
-        let parsed = SdpOffer::from_sdp_string(offer)
+        let (description, candidates) = split_candidates(offer);
+        let parsed = SdpOffer::from_sdp_string(&description)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
         let known = self.port.refresh().to_vec();
         self.offer_candidates(&known);
@@ -457,7 +469,7 @@ impl Peer for Str0mPeer {
             .sdp_api()
             .accept_offer(parsed)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
-        self.remote_kinds.learn_description(offer);
+        self.add_candidates(&candidates);
         self.name();
         self.gathered = false;
         Ok(answer.to_sdp_string())
@@ -474,14 +486,16 @@ impl Peer for Str0mPeer {
                 "it names another certificate than the one of this session".to_owned(),
             ));
         }
-        let parsed = SdpAnswer::from_sdp_string(answer)
+        let (description, candidates) = split_candidates(answer);
+        let parsed = SdpAnswer::from_sdp_string(&description)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
         self.dirty = true;
         self.rtc
             .sdp_api()
             .accept_answer(pending, parsed)
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
-        self.learn(answer);
+        self.add_candidates(&candidates);
+        self.remote_fingerprint = named;
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! The sockets that all peers share, and the making of peers.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use p2claw_agent::transport::{Accepted, LANE_LABEL, Offered, PeerTransport, TransportError};
-use p2claw_network::{Hub, HubConfig, Port};
+use p2claw_network::{Hub, HubConfig, Network, Port};
 use p2claw_proto::v1::IceServer;
 use rtc::{
     data_channel::{RTCDataChannelId, RTCDataChannelInit},
@@ -159,6 +159,10 @@ impl PeerTransport for Endpoint {
 
     fn use_servers(&self, servers: &[IceServer]) {
         self.hub.use_servers(servers);
+    }
+
+    fn network(&self) -> Arc<dyn Network> {
+        Arc::clone(self.hub.network())
     }
 
     fn local_addresses(&self) -> Vec<SocketAddr> {

@@ -61,6 +61,10 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
+    pub(crate) fn network(&self) -> &dyn Network {
+        &*self.network
+    }
+
     pub(crate) fn new(network: Arc<dyn Network>, tls: Option<Arc<ClientConfig>>) -> Self {
         Self {
             network,

@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use p2claw_agent::clock;
 use p2claw_identity::SessionId;
 use p2claw_signaling::{
     SignalCode,
@@ -139,7 +138,7 @@ impl Introduction {
                         self.stage = Stage::Open(visit);
                     }
                     Moved::Event(event) => {
-                        let event = self.check.handle(event, clock::unix_millis());
+                        let event = self.check.handle(event, self.signaling.unix_millis());
                         match event.map_err(Failure::Check)? {
                             // A kind of a later version.
                             None => {}

@@ -9,10 +9,11 @@ use std::{
 };
 
 use p2claw_agent::{
-    StateError, clock,
+    StateError,
     state::{read_json, write_json},
 };
 use p2claw_identity::PeerId;
+use p2claw_network::{Machine, Network as _};
 use serde::{Deserialize, Serialize};
 
 /// Pins that are kept in a file, so that it stays far below what is read of one. Beyond, new ones
@@ -173,7 +174,7 @@ fn store(path: &Path, origin: &str, peer_id: PeerId) -> Result<PeerId, StateErro
     }
     let entry = Entry {
         peer_id: peer_id.to_string(),
-        since_ms: clock::unix_millis(),
+        since_ms: Machine.unix_millis(),
     };
     file.pins.insert(origin.to_owned(), entry);
     write_json(path, &file)?;

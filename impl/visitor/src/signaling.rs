@@ -103,6 +103,11 @@ impl Signaling {
         Self::over(self.connector.clone(), self.origin.clone())
     }
 
+    /// The wall clock: Unix time in milliseconds.
+    pub(crate) fn unix_millis(&self) -> i64 {
+        self.connector.network().unix_millis()
+    }
+
     /// What the first connection took.
     pub(crate) fn times(&self) -> Option<ConnectTimes> {
         self.connector.times()

@@ -100,7 +100,7 @@ impl Visitor {
             software: self.config.software.clone(),
             lanes: 4,
             encodings: ENCODINGS,
-            grease_seed: Some(clock::random_u64()),
+            grease_seed: Some(clock::variety_u64()),
             ..Config::for_role(Role::Visitor)
         };
         let peer = offered.peer;

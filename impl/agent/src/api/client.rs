@@ -1,12 +1,13 @@
 //! The local API's client.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Method;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use p2claw_identity::AppName;
+use p2claw_network::Machine;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
@@ -42,7 +43,10 @@ impl ApiClient {
         let upstream: Upstream = format!("unix:{}", socket.display())
             .parse()
             .map_err(|error: crate::UpstreamError| ApiError::Io(error.to_string()))?;
-        let client = Client::builder(TokioExecutor::new()).build(Connector(upstream));
+        let client = Client::builder(TokioExecutor::new()).build(Connector {
+            upstream,
+            network: Arc::new(Machine),
+        });
         Ok(Self { socket, client })
     }
 

@@ -7,10 +7,14 @@
 
 use bytes::Bytes;
 use p2claw_identity::{Alias, IdentityKey, Nonce};
+use p2claw_network::{Machine, Network as _};
 use p2claw_proto::v1::IceServer;
 use p2claw_session::Config;
 use p2claw_signaling::coord_link::{CoordEvent, CoordLink, CoordLinkConfig, WelcomeFacts};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 use tokio_tungstenite::{
     accept_hdr_async,
     tungstenite::handshake::server::{Request, Response},
@@ -51,7 +55,7 @@ impl Coord {
         let socket = within(accept_hdr_async(stream, agree)).await.unwrap();
         let now = Instant::now().into_std();
         let config = CoordLinkConfig::new(domain);
-        let link = CoordLink::new(config, Nonce([9; 32]), now, clock::unix_millis());
+        let link = CoordLink::new(config, Nonce([9; 32]), now, Machine.unix_millis());
         Self { socket, link }
     }
 
@@ -89,7 +93,7 @@ impl Coord {
     }
 
     fn handle(&mut self, now: std::time::Instant, bytes: &Bytes) {
-        self.link.handle(now, clock::unix_millis(), bytes).unwrap();
+        self.link.handle(now, Machine.unix_millis(), bytes).unwrap();
     }
 }
 
@@ -109,6 +113,7 @@ fn agent(
         key: Arc::new(IdentityKey::from_seed([7; 32])),
         routes: Arc::new(Routes::load(None).unwrap()),
         transport: Arc::new(transport.clone()),
+        network: Arc::new(Machine),
         session: Config::default(),
         sessions: Arc::default(),
     };

@@ -95,6 +95,7 @@ async fn scene() -> Scene {
         key,
         routes: Arc::clone(&routes),
         transport,
+        network: Arc::new(p2claw_network::Machine),
         session: Config::default(),
         sessions: Arc::clone(&sessions),
     });
@@ -519,6 +520,7 @@ async fn stuck_visit(given_up: bool, stop_after: Option<Duration>) -> (Duration,
         key,
         routes,
         transport: Arc::new(network.clone()),
+        network: Arc::new(p2claw_network::Machine),
         session: Config::default(),
         sessions: Arc::default(),
     });

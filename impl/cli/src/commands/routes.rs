@@ -1,6 +1,7 @@
 //! `expose`, `unexpose` and `routes`: the local API, from the outside.
 
 use p2claw_agent::{ApiClient, ApiError, RouteEntry, RouteStatus, Upstream};
+use p2claw_network::Machine;
 use serde_json::json;
 
 use crate::{
@@ -45,7 +46,7 @@ pub(crate) async fn expose(arguments: ExposeArguments) -> Result<(), CommandErro
 
 /// An app that does not run yet may be exposed; its owner may as well have mistyped the port.
 pub(crate) async fn warn_of_silence(upstream: &Upstream) {
-    if upstream.connect().await.is_err() {
+    if upstream.connect(&Machine).await.is_err() {
         output::note(format_args!(
             "nothing listens at {upstream} now; visitors see a page that says so until it does"
         ));

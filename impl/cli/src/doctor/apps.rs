@@ -7,6 +7,7 @@ use http::{Request, header};
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use p2claw_agent::RouteStatus;
+use p2claw_network::Machine;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -63,7 +64,7 @@ async fn app(route: &RouteStatus) -> Check {
 
 /// The status of `HEAD /`: what a visitor's browser asks for, without the page.
 async fn ask(route: &RouteStatus) -> Result<http::StatusCode, String> {
-    let stream = route.upstream.connect().await;
+    let stream = route.upstream.connect(&Machine).await;
     let stream = stream.map_err(|error| in_words(&error))?;
     let no_http = |error: hyper::Error| format!("it speaks no HTTP ({error})");
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));

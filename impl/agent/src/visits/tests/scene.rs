@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use p2claw_identity::{Alias, AppName, HostLabel, IdentityKey, Nonce, SessionId};
+use p2claw_network::{Machine, Network as _};
 use p2claw_proto::v1::{VisitAnswer, VisitEvent, VisitRequest, visit_event};
 use p2claw_session::{Config, Fields, Request, Role, Target};
 use p2claw_signaling::{
@@ -22,7 +23,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock,
     connection::{self, Connection, Driver, Exchange},
     memory::MemoryTransport,
     routes::{RouteEntry, Routes},
@@ -142,6 +142,7 @@ impl Agent {
             key,
             routes,
             transport: Arc::new(network.clone()),
+            network: Arc::new(Machine),
             session: Config::default(),
             sessions: Arc::default(),
         });
@@ -235,7 +236,7 @@ pub(super) fn handle(
     answer: VisitAnswer,
 ) -> Result<VisitorEvent, VisitError> {
     let kind = Some(visit_event::Kind::Answer(answer));
-    let event = check.handle(VisitEvent { kind }, clock::unix_millis())?;
+    let event = check.handle(VisitEvent { kind }, Machine.unix_millis())?;
     Ok(event.unwrap())
 }
 

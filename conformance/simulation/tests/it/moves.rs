@@ -1,0 +1,75 @@
+//! Hosts that get other addresses in the middle of a download.
+
+use std::time::Duration;
+
+use p2claw_simulation::{internet::HostId, side::Side, world::World};
+
+use crate::scene::{HOME, SYMMETRIC, downloader, pass, wait, world_with_agent};
+
+/// A body of 20 s.
+const SLOW: &str = "/slow/1600000";
+
+/// Moves a host behind a box of its own elsewhere; what it had before is gone.
+fn move_to(world: &mut World<'_>, host: HostId, side: &Side) {
+    let place = world.place(side);
+    let mut internet = world.simulation.internet().lock();
+    internet.move_host(host, vec![place]);
+}
+
+/// RTC-019, RTC-020: a visitor who moves takes the session along, and every byte of the body
+/// comes, whatever is between the ends before and behind.
+#[test]
+fn a_visitor_who_moves_goes_on() {
+    for (agent, before, behind) in [
+        (HOME, HOME, HOME),
+        (HOME, HOME, SYMMETRIC),
+        (HOME, SYMMETRIC, HOME),
+        (SYMMETRIC, SYMMETRIC, Side::Open),
+    ] {
+        let (mut world, agent) = world_with_agent(1, &agent);
+        let visitor = downloader(&mut world, &before, &agent, SLOW);
+        let diary = &visitor.diary;
+        wait(&mut world, 20, "begin", || diary.received.get() > 100_000);
+        move_to(&mut world, visitor.host, &behind);
+        wait(&mut world, 90, "download", || diary.is_whole());
+        diary.only();
+    }
+}
+
+/// The same twice within one download.
+#[test]
+fn a_visitor_may_move_again() {
+    let (mut world, agent) = world_with_agent(1, &HOME);
+    let visitor = downloader(&mut world, &HOME, &agent, SLOW);
+    let diary = &visitor.diary;
+    for begun in [100_000, 800_000] {
+        wait(&mut world, 60, "progress", || diary.received.get() > begun);
+        move_to(&mut world, visitor.host, &HOME);
+    }
+    wait(&mut world, 90, "download", || diary.is_whole());
+    diary.only();
+}
+
+/// An agent that moves is found again by the visitor's restart.
+#[test]
+fn an_agent_that_moves_goes_on() {
+    for behind in [HOME, Side::Open] {
+        let (mut world, agent) = world_with_agent(1, &HOME);
+        let visitor = downloader(&mut world, &HOME, &agent, SLOW);
+        let diary = &visitor.diary;
+        wait(&mut world, 20, "begin", || diary.received.get() > 100_000);
+        move_to(&mut world, agent.host, &behind);
+        wait(&mut world, 90, "download", || diary.is_whole());
+        diary.only();
+    }
+}
+
+/// Behind a move the agent is there for new visitors as well.
+#[test]
+fn an_agent_that_moves_is_visited_again() {
+    let (mut world, agent) = world_with_agent(1, &HOME);
+    pass(&mut world, Duration::from_secs(5));
+    move_to(&mut world, agent.host, &HOME);
+    let visitor = downloader(&mut world, &HOME, &agent, "/bytes/100000");
+    wait(&mut world, 90, "download", || visitor.diary.is_whole());
+}

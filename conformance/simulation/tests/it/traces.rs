@@ -1,0 +1,58 @@
+//! The same seed makes the same simulation.
+
+use p2claw_simulation::{line::Line, pairs, side::Side, trace::Record, world::World};
+use std::time::Duration;
+
+/// Everything that crossed the network in one visit.
+fn trace(seed: u64, agent: &str, visitor: &str, line: Line) -> Vec<Record> {
+    let mut world = World::new(seed);
+    let agent = world.agent("agent", &Side::named(agent).unwrap());
+    world.registered(&[&agent]).unwrap();
+    let place = world.place(&Side::named(visitor).unwrap());
+    let visitor = pairs::visitor(&mut world, "visitor", place, &agent);
+    world
+        .simulation
+        .internet()
+        .lock()
+        .set_line(visitor.host(), line);
+    pairs::judge(&mut world, &agent, &[visitor]).unwrap();
+    let internet = world.simulation.internet().lock();
+    internet.records().to_vec()
+}
+
+const PAIRS: [(&str, &str); 4] = [
+    ("EI/APD", "EI/APD"),
+    ("AD/EI", "APD/EI"),
+    ("APD/APD", "APD/APD"),
+    ("no UDP", "no UDP"),
+];
+
+#[test]
+fn one_seed_makes_one_trace() {
+    for (agent, visitor) in PAIRS {
+        let first = trace(7, agent, visitor, Line::default());
+        let second = trace(7, agent, visitor, Line::default());
+        assert!(first.len() > 50);
+        let differ = first
+            .iter()
+            .zip(&second)
+            .position(|(one, other)| one != other);
+        if let Some(at) = differ {
+            panic!(
+                "{agent} and {visitor}: {:?} and {:?}",
+                first[at], second[at]
+            );
+        }
+        assert_eq!(first.len(), second.len(), "{agent} and {visitor}");
+    }
+}
+
+#[test]
+fn another_seed_makes_another_trace() {
+    let jitter = Line {
+        jitter: Duration::from_millis(10),
+        ..Line::default()
+    };
+    let [first, second] = [1, 2].map(|seed| trace(seed, "EI/APD", "EI/APD", jitter));
+    assert_ne!(first, second);
+}
