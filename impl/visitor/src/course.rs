@@ -6,6 +6,8 @@
 //!       └─────────────────────────────────────┴──> over <────────┴─────────────────┘
 //! ```
 
+mod restart;
+
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -15,9 +17,9 @@ use std::{
 use futures_util::future::BoxFuture;
 use p2claw_agent::{
     connection::{self, Connection, Driver, PathView},
-    transport::{CandidateKind, Peer},
+    transport::Peer,
 };
-use p2claw_identity::{PeerId, SessionId};
+use p2claw_identity::PeerId;
 use p2claw_proto::v1::IceServer;
 use p2claw_session::{Config, ErrorCode, Role, SessionError};
 use p2claw_signaling::{
@@ -30,13 +32,13 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use self::restart::{LastVisit, Running, is_gone};
 use crate::{
     Address, Visit, Visitor, VisitorError,
     error::{ChangedKey, ServiceError},
     introduction::{Failure, Introduction, at},
     signaling::Signaling,
     visit::Timings,
-    visitor::nonce,
 };
 
 /// From the answer to the first lane. What takes longer than this does not come any more.
@@ -44,15 +46,6 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Longest that signaling goes on beside the session, for candidates of a better path (SIG-030).
 const SETTLE: Duration = Duration::from_secs(2);
-
-/// How long a path may be lost before it is restarted: many come back by themselves.
-const RESTART_AFTER: Duration = Duration::from_secs(2);
-
-/// From one restart to the next.
-const RESTART_EVERY: Duration = Duration::from_secs(5);
-
-/// How often the machine's addresses are compared with the one that the path uses.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long the last words of a visit that failed may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -122,33 +115,6 @@ struct Connecting {
     last_visit: LastVisit,
     /// The key on its way to the file; the one that stands comes back.
     keeping: Option<BoxFuture<'static, Result<PeerId, VisitorError>>>,
-}
-
-/// The visit that set the session up or restarted it last (SIG-043).
-struct LastVisit {
-    check: VisitCheck,
-    session_id: SessionId,
-}
-
-impl LastVisit {
-    fn of(introduction: Option<&Introduction>) -> Option<Self> {
-        let introduction = introduction?;
-        Some(Self {
-            check: introduction.check().clone(),
-            session_id: introduction.session_id()?,
-        })
-    }
-}
-
-/// A session that can be restarted.
-struct Running {
-    last_visit: LastVisit,
-    /// When the next restart is due.
-    restart: Option<Instant>,
-    /// When signaling that goes on beside the session has done its part.
-    settled: Option<Instant>,
-    /// When the machine's addresses are looked at next.
-    look: Instant,
 }
 
 /// Something happened that ends the visit.
@@ -298,12 +264,8 @@ impl Course {
         };
         self.note(|timings| timings.connected = connecting.answered.elapsed());
         tracing::debug!(path = ?self.connection.path(), "visit open");
-        self.state = State::Open(Running {
-            last_visit: connecting.last_visit,
-            restart: None,
-            settled: Some(Instant::now() + SETTLE),
-            look: Instant::now() + LOOK_EVERY,
-        });
+        let settled = Instant::now() + SETTLE;
+        self.state = State::Open(Running::new(connecting.last_visit, settled));
         self.look_at_path();
         Some(connecting.peer_id)
     }
@@ -415,61 +377,6 @@ impl Course {
         }
     }
 
-    fn look_at_path(&mut self) {
-        let view = *self.path.borrow_and_update();
-        if let State::Open(running) = &mut self.state {
-            running.restart = view.lost_since.map(|lost| lost + RESTART_AFTER);
-        }
-    }
-
-    /// A machine that has moved to another network need not wait until its packets are missed
-    /// (RTC-019).
-    fn look_at_addresses(&mut self) {
-        let State::Open(running) = &mut self.state else {
-            return;
-        };
-        running.look = Instant::now() + LOOK_EVERY;
-        let path = self.path.borrow().path;
-        let own = path.filter(|path| path.local_kind == CandidateKind::Host);
-        let (Some(path), Ok(addresses)) = (own, self.visitor.config.network.addresses()) else {
-            return;
-        };
-        if !addresses.contains(&path.local.ip()) && running.restart.is_none() {
-            tracing::debug!("the address of the path is no longer this machine's");
-            running.restart = Some(Instant::now());
-        }
-    }
-
-    /// Looks for a new path, and goes on looking until there is one or the session ends (SES-063).
-    fn restart(&mut self) {
-        let State::Open(running) = &mut self.state else {
-            return;
-        };
-        running.restart = Some(Instant::now() + RESTART_EVERY);
-        let LastVisit { check, session_id } = &running.last_visit;
-        let check = self
-            .driver
-            .restart()
-            .map_err(|error| error.to_string())
-            .and_then(|offer| {
-                let nonce = nonce().map_err(|error| error.to_string())?;
-                let check = check.restart(*session_id, nonce, offer);
-                check.map_err(|error| error.to_string())
-            });
-        match check {
-            Ok(check) => {
-                tracing::debug!(session = %session_id, "the path is lost: restarting ICE");
-                self.signaling = Arc::new(self.signaling.anew());
-                self.introduction = Some(Introduction::begin(&self.signaling, check));
-                running.settled = None;
-                // Credentials of relays end after an hour.
-                self.servers = Some(servers(&self.signaling));
-                self.gathered = false;
-            }
-            Err(error) => tracing::debug!(error, "no restart"),
-        }
-    }
-
     fn explain(&self, failure: Failure) -> VisitorError {
         match failure {
             Failure::Service(ServiceError::Refused { code, detail }) => VisitorError::Refused {
@@ -524,11 +431,6 @@ impl Course {
     fn note(&self, change: impl FnOnce(&mut Timings)) {
         change(&mut self.timings.lock().unwrap_or_else(PoisonError::into_inner));
     }
-}
-
-/// Whether the agent said that there is no such session any more.
-fn is_gone(error: &VisitorError) -> bool {
-    matches!(error, VisitorError::Refused { code, .. } if *code == SignalCode::NoSuchVisit)
 }
 
 fn servers(signaling: &Arc<Signaling>) -> BoxFuture<'static, Option<Vec<IceServer>>> {

@@ -94,8 +94,7 @@ async fn relay(shutdown: CancellationToken) -> RelayConfig {
     };
     let address = "127.0.0.1:0".parse().unwrap();
     let relay = Relay::bind(address, config).await.unwrap();
-    let mut urls = relay.urls("127.0.0.1");
-    urls.retain(|url| url.ends_with("transport=udp"));
+    let urls = relay.urls("127.0.0.1");
     tokio::spawn(relay.run(shutdown));
     RelayConfig { urls, secret }
 }

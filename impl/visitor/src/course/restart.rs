@@ -1,0 +1,123 @@
+//! A session whose path is lost, or whose machine has moved, gets a new one (spec/v1/signaling.md,
+//! "Restarts").
+
+use std::{sync::Arc, time::Duration};
+
+use p2claw_agent::transport::CandidateKind;
+use p2claw_identity::SessionId;
+use p2claw_signaling::{SignalCode, visitor::VisitCheck};
+use tokio::time::Instant;
+
+use super::{Course, State, servers};
+use crate::{VisitorError, introduction::Introduction, visitor::nonce};
+
+/// How long a path may be lost before it is restarted: many come back by themselves.
+const RESTART_AFTER: Duration = Duration::from_secs(2);
+
+/// From one restart to the next.
+const RESTART_EVERY: Duration = Duration::from_secs(5);
+
+/// How often the machine's addresses are compared with the one that the path uses.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The visit that set the session up or restarted it last (SIG-043).
+pub(super) struct LastVisit {
+    check: VisitCheck,
+    session_id: SessionId,
+}
+
+impl LastVisit {
+    pub(super) fn of(introduction: Option<&Introduction>) -> Option<Self> {
+        let introduction = introduction?;
+        Some(Self {
+            check: introduction.check().clone(),
+            session_id: introduction.session_id()?,
+        })
+    }
+}
+
+/// A session that can be restarted.
+pub(super) struct Running {
+    pub(super) last_visit: LastVisit,
+    /// When the next restart is due.
+    pub(super) restart: Option<Instant>,
+    /// When signaling that goes on beside the session has done its part.
+    pub(super) settled: Option<Instant>,
+    /// When the machine's addresses are looked at next.
+    pub(super) look: Instant,
+}
+
+impl Running {
+    /// A session that has just been opened; its signaling goes on until `settled`.
+    pub(super) fn new(last_visit: LastVisit, settled: Instant) -> Self {
+        Self {
+            last_visit,
+            restart: None,
+            settled: Some(settled),
+            look: Instant::now() + LOOK_EVERY,
+        }
+    }
+}
+
+impl Course {
+    /// A path that comes back by itself needs no restart.
+    pub(super) fn look_at_path(&mut self) {
+        let view = *self.path.borrow_and_update();
+        if let State::Open(running) = &mut self.state {
+            running.restart = view.lost_since.map(|lost| lost + RESTART_AFTER);
+        }
+    }
+
+    /// A machine that has moved to another network need not wait until its packets are missed
+    /// (RTC-019).
+    pub(super) fn look_at_addresses(&mut self) {
+        let State::Open(running) = &mut self.state else {
+            return;
+        };
+        running.look = Instant::now() + LOOK_EVERY;
+        let path = self.path.borrow().path;
+        let own = path.filter(|path| path.local_kind == CandidateKind::Host);
+        let (Some(path), Ok(addresses)) = (own, self.visitor.config.network.addresses()) else {
+            return;
+        };
+        if !addresses.contains(&path.local.ip()) && running.restart.is_none() {
+            tracing::debug!("the address of the path is no longer this machine's");
+            running.restart = Some(Instant::now());
+        }
+    }
+
+    /// Looks for a new path, and goes on looking until there is one or the session ends (SES-063).
+    pub(super) fn restart(&mut self) {
+        let State::Open(running) = &mut self.state else {
+            return;
+        };
+        running.restart = Some(Instant::now() + RESTART_EVERY);
+        let LastVisit { check, session_id } = &running.last_visit;
+        let check = self
+            .driver
+            .restart()
+            .map_err(|error| error.to_string())
+            .and_then(|offer| {
+                let nonce = nonce().map_err(|error| error.to_string())?;
+                let check = check.restart(*session_id, nonce, offer);
+                check.map_err(|error| error.to_string())
+            });
+        match check {
+            Ok(check) => {
+                tracing::debug!(session = %session_id, "the path is lost: restarting ICE");
+                self.signaling = Arc::new(self.signaling.anew());
+                self.introduction = Some(Introduction::begin(&self.signaling, check));
+                running.settled = None;
+                // Credentials of relays end after an hour.
+                self.servers = Some(servers(&self.signaling));
+                self.gathered = false;
+            }
+            Err(error) => tracing::debug!(error, "no restart"),
+        }
+    }
+}
+
+/// Whether the agent said that there is no such session any more.
+pub(super) fn is_gone(error: &VisitorError) -> bool {
+    matches!(error, VisitorError::Refused { code, .. } if *code == SignalCode::NoSuchVisit)
+}
