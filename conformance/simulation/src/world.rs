@@ -117,8 +117,8 @@ impl World<'_> {
             };
             async { Ok(relay::serve(network, config).await?) }
         });
-        simulation.host("coord", public(COORD), |network| coord(network));
-        simulation.host("edge", public(EDGE), |network| edge(network));
+        simulation.host("coord", public(COORD), coord);
+        simulation.host("edge", public(EDGE), edge);
         Self {
             simulation,
             relay,

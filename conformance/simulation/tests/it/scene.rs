@@ -10,11 +10,10 @@ use std::{
 use p2claw_agent::transport::Path;
 use p2claw_simulation::{
     clock,
-    internet::{HostId, Interface, RealmId},
+    internet::{HostId, Interface},
     logs,
     nat::{Behaviour, NatConfig},
     side::Side,
-    simulation::Failure,
     visitor::{Guest, fetch},
     world::{AgentHost, World},
 };
@@ -39,8 +38,6 @@ pub(crate) const SYMMETRIC: Side = Side::Nat(NatConfig::new(
 pub(crate) struct Attempt {
     /// When the session was open.
     pub(crate) opened: Option<Duration>,
-    /// When it was over, one way or the other.
-    pub(crate) ended: Duration,
     /// Bytes of a whole body, or what went wrong.
     pub(crate) result: Result<usize, String>,
     /// The last path.
@@ -136,12 +133,11 @@ async fn attempt(guest: &Guest, path: &str, diary: &Diary) -> Attempt {
         let fetched = fetch(&visit, path, |received| diary.received.set(received)).await;
         last = visit.path();
         visit.close().await;
-        Ok::<_, Failure>(fetched?)
+        fetched
     };
     let result = download.await.map_err(|error| error.to_string());
     Attempt {
         opened: diary.opened.get(),
-        ended: clock::elapsed(),
         result,
         path: last,
     }
@@ -166,11 +162,4 @@ pub(crate) fn wait(world: &mut World<'_>, limit: u64, what: &str, done: impl FnM
 /// Lets so much time pass.
 pub(crate) fn pass(world: &mut World<'_>, time: Duration) {
     world.simulation.run_until(time, || false).unwrap();
-}
-
-/// A place in the public internet that nobody has yet.
-pub(crate) fn open(world: &mut World<'_>) -> Interface {
-    let place = world.place(&Side::Open);
-    assert_eq!(place.realm, RealmId::PUBLIC);
-    place
 }
