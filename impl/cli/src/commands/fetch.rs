@@ -223,7 +223,7 @@ async fn first_answer(
         head = head => head,
         what = upload.failed() => return Err(coded(code::INPUT, what)),
     };
-    head.map_err(|error| broken(&error, upload))
+    head.map_err(|error| broken(&error, upload, ""))
 }
 
 /// Where a redirect leads within the app; `None`: nowhere, or to somebody else.
@@ -262,7 +262,7 @@ async fn receive(arguments: &FetchArguments, answer: Answer) -> Result<u64, Comm
         let data = match body.data().await {
             Ok(Some(data)) => data,
             Ok(None) => break,
-            Err(error) => return Err(broken(&error, &upload)),
+            Err(error) => return Err(broken(&error, &upload, &sink.leftover())),
         };
         bytes += data.len() as u64;
         let decoded = decoder.decode(&data).map_err(undecoded)?;
@@ -279,10 +279,10 @@ async fn receive(arguments: &FetchArguments, answer: Answer) -> Result<u64, Comm
 }
 
 /// Why there is no whole response: because the request could not be read, or by the other end.
-fn broken(error: &StreamError, upload: &Upload) -> CommandError {
+fn broken(error: &StreamError, upload: &Upload, leftover: &str) -> CommandError {
     match upload.failure() {
         Some(what) => coded(code::INPUT, what),
-        None => coded(code::BROKEN_OFF, error.to_string()),
+        None => coded(code::BROKEN_OFF, format!("{error}{leftover}")),
     }
 }
 

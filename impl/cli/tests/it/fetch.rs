@@ -110,7 +110,9 @@ fn a_response_that_breaks_off_leaves_no_file() {
     for target in ["cut?bytes=300000", "cut?bytes=300000&chunked=1"] {
         let output = demo.fetched(&["-o", "half"], target);
         assert_eq!(output.status.code(), Some(18));
-        assert!(text(&output.stderr).contains("UPSTREAM_FAILED"));
+        let said = text(&output.stderr);
+        assert!(said.contains("UPSTREAM_FAILED"), "{said}");
+        assert!(said.ends_with("; half was not written\n"), "{said}");
         assert_eq!(demo.files(), [] as [String; 0]);
     }
     // A file that was there stays as it was.

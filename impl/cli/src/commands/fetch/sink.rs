@@ -104,6 +104,14 @@ impl Sink {
         Ok(true)
     }
 
+    /// What became of the output of a response that broke off, for people.
+    pub(super) fn leftover(&self) -> String {
+        match self {
+            Self::File { path, .. } => format!("; {} was not written", path.display()),
+            Self::Device { .. } | Self::Stdout(_) | Self::Nowhere => String::new(),
+        }
+    }
+
     /// The response is complete.
     pub(super) async fn finish(self) -> Result<(), CommandError> {
         match self {
