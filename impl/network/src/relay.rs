@@ -46,8 +46,9 @@ const ALLOCATE_DEADLINE: Duration = Duration::from_secs(8);
 /// Datagrams that wait for a permission.
 const WAITING: usize = 64;
 
-/// Datagrams to one peer before it gets a channel, which saves 32 bytes on each.
-const CHANNEL_AFTER: u32 = 8;
+/// Datagrams to one peer before it gets a channel, which saves 32 bytes on each. The first are small
+/// checks of connectivity; full packets in indications would not fit on a path of 1200 bytes.
+const CHANNEL_AFTER: u32 = 2;
 
 /// Peers that an allocation keeps count of.
 const PEERS: usize = 512;
