@@ -28,6 +28,13 @@ pub(crate) const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// is shorter and doubles as usual.
 const FIRST_CHECK_REPEAT: Duration = Duration::from_millis(100);
 
+/// Bytes of a full datagram: with the headers of UDP and IP, and the 36 bytes that TURN adds before
+/// there is a channel, it fits a path of 1200 bytes.
+const DATAGRAM: usize = 1120;
+
+/// Above this, str0m warns.
+const DATAGRAM_MAX: usize = 1280;
+
 /// How an [`Endpoint`] uses the network.
 #[derive(Debug, Clone)]
 pub struct EndpointConfig {
@@ -92,7 +99,8 @@ impl Endpoint {
             .clear_codecs()
             .set_dtls_version(DtlsVersion::Auto)
             .set_snap_enabled(true)
-            .set_sctp_max_buffered_amount(SEND_BUFFER_BYTES);
+            .set_sctp_max_buffered_amount(SEND_BUFFER_BYTES)
+            .set_mtu(DATAGRAM..=DATAGRAM_MAX);
         config.set_initial_stun_rto(FIRST_CHECK_REPEAT);
         let mut rtc = config.build(Instant::now().into_std());
         let mut offered = Vec::new();

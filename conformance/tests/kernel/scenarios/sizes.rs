@@ -94,7 +94,17 @@ fn transfer(line: Narrow, stack: Stack, visitor: Visitor) {
     }
     // Chromium's first flight of DTLS 1.3 is too big, and it lets the network cut it.
     if let Visitor::Native(_) = visitor {
-        assert_eq!(stage.world.internet.fragments(), 0, "IP fragments passed");
+        // dimpl's first flight has 1,150 bytes whatever str0m is told, too much for such a path once
+        // TURN has put 36 bytes around it. It is cut and arrives; nothing else may be cut.
+        let first_flights = match (line.name, stack) {
+            ("mtu-1200-relayed", Stack::Str0m) => 8,
+            _ => 0,
+        };
+        let fragments = stage.world.internet.fragments();
+        assert!(
+            fragments <= first_flights,
+            "{fragments} IP fragments passed"
+        );
     }
     let besides = match line.tells_size {
         true => "",
