@@ -2,7 +2,7 @@
 //! and with it: a download, a page of 100 small files, and small requests beside a download.
 //!
 //! The clock is virtual: figures do not depend on the machine. They are the base for work on the
-//! transport; benches/PATH.md keeps those of today.
+//! transport.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::time::Duration;
