@@ -26,6 +26,8 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+use crate::scenarios::leftovers;
+
 /// The first word of a command line that is for one of this program's other roles.
 const PART: &str = "part";
 
@@ -57,6 +59,7 @@ fn play(role: &str, words: &[String]) -> ExitCode {
         slow_line::ROLE => slow_line::run(words),
         nat_probe::ASKING => nat_probe::ask(words),
         nat_probe::ANSWERING => nat_probe::answer(words),
+        leftovers::ROLE => leftovers::run(),
         _ => Err(std::io::Error::other("no such role")),
     };
     match played {

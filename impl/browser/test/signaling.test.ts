@@ -7,6 +7,7 @@ import { isCandidate } from "../src/shell/introduction.ts";
 import { Pins } from "../src/shell/pins.ts";
 import type { VisitError } from "../src/shell/visit-error.ts";
 import { SIGNAL_CODES } from "../src/codec/registry.ts";
+import { turns } from "./visit-bench.ts";
 import { type Case, fromHex, fromPieces, testVectors, toHex } from "./vector-file.ts";
 
 interface Pieces {
@@ -101,10 +102,6 @@ class Visitor {
   close(): void {
     this.#connection.close();
   }
-}
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setTimeout(() => setImmediate(resolve), 1));
 }
 
 function delimited(message: Uint8Array): Uint8Array {

@@ -233,7 +233,7 @@ impl Checks {
     pub(crate) fn leaves(&mut self, pair: Pair, datagram: &[u8]) -> Pair {
         if !is_stun(datagram) {
             self.own = Some(pair);
-            return self.route.unwrap_or(pair);
+            return self.followed(pair).unwrap_or(pair);
         }
         let Some(check) = Check::read(datagram) else {
             return pair;
@@ -262,6 +262,13 @@ impl Checks {
     /// Whether rtc has a pair, and takes what is no check.
     pub(crate) fn has_pair(&self) -> bool {
         self.state != State::Searching
+    }
+
+    /// What the other end has nominated last, unless it is silent and rtc's pair is not.
+    fn followed(&self, own: Pair) -> Option<Pair> {
+        self.route.filter(|route| {
+            *route == own || self.state == State::Lost || Instant::now() < self.heard + SILENCE
+        })
     }
 
     /// rtc has a pair that works.

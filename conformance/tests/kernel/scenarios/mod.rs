@@ -1,5 +1,6 @@
 //! What is tried.
 
+pub(crate) mod leftovers;
 mod moves;
 mod paths;
 mod routers;
@@ -70,7 +71,8 @@ impl Scenario {
 
 /// All of them.
 pub(crate) fn all() -> Vec<Scenario> {
-    let mut all = routers::scenarios();
+    let mut all = leftovers::scenarios();
+    all.extend(routers::scenarios());
     all.extend(paths::scenarios());
     all.extend(sizes::scenarios());
     all.extend(slow::scenarios());
