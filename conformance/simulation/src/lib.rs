@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod clock;
+mod dtls;
 mod inbox;
 pub mod internet;
 pub mod line;

@@ -5,6 +5,7 @@ use std::{future::Future, net::IpAddr, time::Duration};
 use turmoil::Sim;
 
 use crate::{
+    dtls,
     internet::{HostId, Interface, RealmId},
     network::{HostNetwork, SharedInternet},
 };
@@ -37,6 +38,7 @@ impl<'a> Simulation<'a> {
     pub fn new(seed: u64) -> Self {
         // What libraries draw from this source (ICE credentials, for one).
         fastrand::seed(seed);
+        dtls::install();
         let sim = turmoil::Builder::new()
             .rng_seed(seed)
             .tick_duration(TICK)

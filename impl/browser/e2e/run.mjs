@@ -1,10 +1,11 @@
 // Runs test/*.test.mjs with node's own runner, one file after another.
 //
-//   node run.mjs [--browser chromium|firefox] [--rtc str0m|webrtc] [words]
+//   node run.mjs [--browser chromium|firefox] [--rtc str0m|webrtc] [--report FILE] [words]
 //
-// --rtc chooses the WebRTC stack of the agent; words choose files by name.
+// --rtc chooses the WebRTC stack of the agent; --report writes the outcomes as JUnit's XML, for
+// scripts/tables; words choose files by name.
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -12,7 +13,11 @@ import { parseArgs } from "node:util";
 const root = dirname(fileURLToPath(import.meta.url));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { browser: { type: "string", default: "chromium" }, rtc: { type: "string", default: "" } },
+  options: {
+    browser: { type: "string", default: "chromium" },
+    rtc: { type: "string", default: "" },
+    report: { type: "string" },
+  },
 });
 for (const [option, allowed] of [["browser", ["chromium", "firefox"]], ["rtc", ["", "str0m", "webrtc"]]]) {
   if (!allowed.includes(values[option])) throw new Error(`--${option} is one of ${allowed.filter(Boolean).join(", ")}`);
@@ -23,7 +28,12 @@ const files = readdirSync(join(root, "test"))
   .map((name) => join(root, "test", name));
 if (files.length === 0) throw new Error(`no test file has any of ${positionals.join(", ")} in its name`);
 // The time limit holds for files as well; scenarios have their own.
-const flags = ["--test", "--test-concurrency=1", "--test-timeout=600000", "--test-reporter=spec"];
+const flags = ["--test", "--test-concurrency=1", "--test-timeout=600000"];
+flags.push("--test-reporter=spec", "--test-reporter-destination=stdout");
+if (values.report) {
+  mkdirSync(dirname(values.report), { recursive: true });
+  flags.push("--test-reporter=junit", `--test-reporter-destination=${values.report}`);
+}
 const env = { ...process.env, P2CLAW_BROWSER: values.browser, P2CLAW_RTC: values.rtc };
 const run = spawnSync(process.execPath, [...flags, ...files], { stdio: "inherit", env });
 process.exitCode = run.status ?? 1;

@@ -4,9 +4,9 @@
 //! an allocation and the peers that share it.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -47,8 +47,12 @@ const ALLOCATE_DEADLINE: Duration = Duration::from_secs(8);
 const WAITING: usize = 64;
 
 /// Datagrams to one peer before it gets a channel, which saves 32 bytes on each. The first are small
-/// checks of connectivity; full packets in indications would not fit on a path of 1200 bytes.
+/// checks of connectivity, and most peers get no more than those.
 const CHANNEL_AFTER: u32 = 2;
+
+/// Bytes of the largest datagram that goes before there is a channel, for a path of 1200 bytes: less
+/// IPv4, UDP and the Send indication around it (RFC 8656 section 11.1). Flights of DTLS are larger.
+const INDICATION_ROOM: usize = 1200 - 20 - 8 - 36;
 
 /// Peers that an allocation keeps count of.
 const PEERS: usize = 512;
@@ -325,10 +329,10 @@ impl RelayTask {
                 tracing::debug!(server = %self.server, "the relay refuses a peer");
                 peers.refused(ip);
             }
-            TurnEvent::ChannelCreated(..)
-            | TurnEvent::ChannelCreateFailed(..)
-            | TurnEvent::TcpConnected(_)
-            | TurnEvent::TcpConnectFailed(_) => {}
+            TurnEvent::ChannelCreated(_, peer) | TurnEvent::ChannelCreateFailed(_, peer) => {
+                peers.settled(peer, client, wire, now);
+            }
+            TurnEvent::TcpConnected(_) | TurnEvent::TcpConnectFailed(_) => {}
         }
         Ok(())
     }
@@ -344,63 +348,113 @@ fn silent() -> io::Error {
 /// Who is sent to.
 #[derive(Default)]
 struct Peers {
-    /// Datagrams sent to each.
-    sent: HashMap<SocketAddr, u32>,
-    /// Datagrams that wait for their permission.
+    known: BTreeMap<SocketAddr, Peer>,
+    /// Datagrams that wait for their permission, or for their channel.
     waiting: VecDeque<(SocketAddr, Bytes)>,
+}
+
+#[derive(Default)]
+struct Peer {
+    /// Datagrams sent to it.
+    sent: u32,
+    channel: Channel,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    #[default]
+    None,
+    /// The server has not answered yet.
+    Asked,
+    /// There is one, or there will be none.
+    Settled,
 }
 
 impl Peers {
     fn send(
         &mut self,
-        peer: SocketAddr,
+        to: SocketAddr,
         datagram: Bytes,
         client: &mut TurnClient,
         wire: &mut Wire,
         now: TurnInstant,
     ) {
-        if !client.have_permission(TransportType::Udp, peer.ip()) {
+        if !client.have_permission(TransportType::Udp, to.ip()) {
             // It is there already where another datagram has asked for it.
-            let _ = client.create_permission(TransportType::Udp, peer.ip(), now);
-            if self.waiting.len() == WAITING {
-                self.waiting.pop_front();
-            }
-            self.waiting.push_back((peer, datagram));
+            let _ = client.create_permission(TransportType::Udp, to.ip(), now);
+            self.wait(to, datagram);
             return;
         }
-        if self.sent.len() >= PEERS && !self.sent.contains_key(&peer) {
-            self.sent.clear();
+        if self.known.len() >= PEERS && !self.known.contains_key(&to) {
+            self.known.clear();
         }
-        let sent = self.sent.entry(peer).or_default();
-        *sent = sent.saturating_add(1);
-        if *sent == CHANNEL_AFTER {
-            // Without one, data goes in indications.
-            let _ = client.bind_channel(TransportType::Udp, peer, now);
+        let peer = self.known.entry(to).or_default();
+        let large = datagram.len() > INDICATION_ROOM;
+        peer.sent = peer.sent.saturating_add(if large { CHANNEL_AFTER } else { 1 });
+        if peer.sent >= CHANNEL_AFTER && peer.channel == Channel::None {
+            peer.channel = match client.bind_channel(TransportType::Udp, to, now) {
+                Ok(()) => Channel::Asked,
+                // Without one, data goes in indications.
+                Err(_) => Channel::Settled,
+            };
         }
-        match client.send_to(TransportType::Udp, peer, datagram, now) {
+        if large && peer.channel == Channel::Asked {
+            self.wait(to, datagram);
+            return;
+        }
+        match client.send_to(TransportType::Udp, to, datagram, now) {
             Ok(Some(transmit)) => wire.send(&transmit.data.build(), false),
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "datagram lost at the relay"),
         }
     }
 
+    fn wait(&mut self, to: SocketAddr, datagram: Bytes) {
+        if self.waiting.len() == WAITING {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back((to, datagram));
+    }
+
     fn permitted(
         &mut self,
-        ip: std::net::IpAddr,
+        ip: IpAddr,
+        client: &mut TurnClient,
+        wire: &mut Wire,
+        now: TurnInstant,
+    ) {
+        self.release(|to| to.ip() == ip, client, wire, now);
+    }
+
+    /// There is a channel, or there will be none.
+    fn settled(
+        &mut self,
+        address: SocketAddr,
+        client: &mut TurnClient,
+        wire: &mut Wire,
+        now: TurnInstant,
+    ) {
+        self.known.entry(address).or_default().channel = Channel::Settled;
+        self.release(|to| to == address, client, wire, now);
+    }
+
+    fn release(
+        &mut self,
+        ready: impl Fn(SocketAddr) -> bool,
         client: &mut TurnClient,
         wire: &mut Wire,
         now: TurnInstant,
     ) {
         let (ready, waiting) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition::<VecDeque<_>, _>(|(peer, _)| peer.ip() == ip);
+            .partition::<VecDeque<_>, _>(|(to, _)| ready(*to));
         self.waiting = waiting;
-        for (peer, datagram) in ready {
-            self.send(peer, datagram, client, wire, now);
+        for (to, datagram) in ready {
+            self.send(to, datagram, client, wire, now);
         }
     }
 
-    fn refused(&mut self, ip: std::net::IpAddr) {
-        self.waiting.retain(|(peer, _)| peer.ip() != ip);
+    fn refused(&mut self, ip: IpAddr) {
+        self.waiting.retain(|(to, _)| to.ip() != ip);
     }
 }

@@ -41,15 +41,12 @@ const RECEIVE_WINDOW: u32 = 2 << 20;
 /// section 5), for tunnels.
 const PATH_MTU: u32 = 1200;
 
-/// IPv4, UDP, and TURN's Send indication, in which data goes before there is a channel (RFC 8656
-/// section 11.1). IPv6 with UDP and channel data is less.
-const HEADERS: u32 = 20 + 8 + 36;
-
-/// A DTLS 1.2 record with AES-GCM: header, nonce and tag (RFC 5288 section 3).
-const RECORD: u32 = 13 + 8 + 16;
+/// IPv6 and UDP, TURN's channel data (RFC 8656 section 12.4), and a DTLS 1.2 record with
+/// AES-GCM: header, nonce and tag (RFC 5288 section 3).
+const HEADERS: u32 = 40 + 8 + 4 + 13 + 8 + 16;
 
 /// Bytes of an SCTP packet.
-const SCTP_MTU: u32 = PATH_MTU - HEADERS - RECORD;
+pub(crate) const SCTP_MTU: u32 = PATH_MTU - HEADERS;
 
 /// Of all peers.
 pub(crate) fn settings() -> SettingEngine {

@@ -25,10 +25,7 @@ fn one_seed_makes_one_trace() {
     repeats(&[("EI/APD", "EI/APD"), ("no UDP", "no UDP")]);
 }
 
-/// Known to fail since the last change of the relay's client: some time after the session is open,
-/// the same packets leave a few milliseconds sooner or later. The outcomes stay the same.
 #[test]
-#[ignore = "the order of packets through a relay over UDP is not the same each time yet"]
 fn one_seed_makes_one_trace_through_a_relay() {
     repeats(&[("AD/EI", "APD/EI"), ("APD/APD", "APD/APD")]);
 }
