@@ -61,7 +61,7 @@ impl DtlsProvider for Seeded {
         let dtls = match version {
             DtlsVersion::Dtls12 => Dtls::new_12(config, certificate, now),
             DtlsVersion::Dtls13 => Dtls::new_13(config, certificate, now),
-            _ => Dtls::new_auto(config, certificate, now),
+            DtlsVersion::Auto | _ => Dtls::new_auto(config, certificate, now),
         };
         Ok(Box::new(Association(dtls)))
     }

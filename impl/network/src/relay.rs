@@ -46,9 +46,8 @@ const ALLOCATE_DEADLINE: Duration = Duration::from_secs(8);
 /// Datagrams that wait for a permission.
 const WAITING: usize = 64;
 
-/// Datagrams to one peer before it gets a channel, which saves 32 bytes on each. The first are small
-/// checks of connectivity, and most peers get no more than those.
-const CHANNEL_AFTER: u32 = 2;
+/// A request of RFC 8489, as its first two bytes tell.
+const BINDING_REQUEST: [u8; 2] = [0, 1];
 
 /// Bytes of the largest datagram that goes before there is a channel, for a path of 1200 bytes: less
 /// IPv4, UDP and the Send indication around it (RFC 8656 section 11.1). Flights of DTLS are larger.
@@ -348,25 +347,17 @@ fn silent() -> io::Error {
 /// Who is sent to.
 #[derive(Default)]
 struct Peers {
-    known: BTreeMap<SocketAddr, Peer>,
+    channels: BTreeMap<SocketAddr, Channel>,
     /// Datagrams that wait for their permission, or for their channel.
     waiting: VecDeque<(SocketAddr, Bytes)>,
 }
 
-#[derive(Default)]
-struct Peer {
-    /// Datagrams sent to it.
-    sent: u32,
-    channel: Channel,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
+/// Of a peer that is known to be there. A channel saves 32 bytes on each datagram, in both directions.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Channel {
-    #[default]
-    None,
     /// The server has not answered yet.
     Asked,
-    /// There is one, or there will be none.
+    /// There is one, or there will be none: data goes in indications then.
     Settled,
 }
 
@@ -385,20 +376,12 @@ impl Peers {
             self.wait(to, datagram);
             return;
         }
-        if self.known.len() >= PEERS && !self.known.contains_key(&to) {
-            self.known.clear();
+        if !self.channels.contains_key(&to) && !datagram.starts_with(&BINDING_REQUEST) {
+            // The answer to a check comes before anything large of either end, and this before it.
+            self.bind(to, client, wire, now);
         }
-        let peer = self.known.entry(to).or_default();
         let large = datagram.len() > INDICATION_ROOM;
-        peer.sent = peer.sent.saturating_add(if large { CHANNEL_AFTER } else { 1 });
-        if peer.sent >= CHANNEL_AFTER && peer.channel == Channel::None {
-            peer.channel = match client.bind_channel(TransportType::Udp, to, now) {
-                Ok(()) => Channel::Asked,
-                // Without one, data goes in indications.
-                Err(_) => Channel::Settled,
-            };
-        }
-        if large && peer.channel == Channel::Asked {
+        if large && self.channels.get(&to) == Some(&Channel::Asked) {
             self.wait(to, datagram);
             return;
         }
@@ -406,6 +389,20 @@ impl Peers {
             Ok(Some(transmit)) => wire.send(&transmit.data.build(), false),
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "datagram lost at the relay"),
+        }
+    }
+
+    fn bind(&mut self, to: SocketAddr, client: &mut TurnClient, wire: &mut Wire, now: TurnInstant) {
+        if self.channels.len() >= PEERS {
+            self.channels.clear();
+        }
+        let channel = match client.bind_channel(TransportType::Udp, to, now) {
+            Ok(()) => Channel::Asked,
+            Err(_) => Channel::Settled,
+        };
+        self.channels.insert(to, channel);
+        while let Some(transmit) = client.poll_transmit(now) {
+            wire.send(&transmit.data, true);
         }
     }
 
@@ -434,7 +431,7 @@ impl Peers {
         wire: &mut Wire,
         now: TurnInstant,
     ) {
-        self.known.entry(address).or_default().channel = Channel::Settled;
+        self.channels.insert(address, Channel::Settled);
         self.release(|to| to == address, client, wire, now);
     }
 

@@ -30,9 +30,6 @@ use crate::{
 /// task from its other work.
 const DATAGRAMS_PER_TURN: usize = 32;
 
-/// First byte of a STUN message is 0..=3 (RFC 7983): not a sign of a working path.
-const STUN_FIRST_BYTE_MAX: u8 = 3;
-
 /// Datagrams that may come before this end has a pair to answer on: a first flight of DTLS.
 const EARLY_DATAGRAMS: usize = 16;
 
@@ -148,10 +145,7 @@ impl Str0mPeer {
                 Ok(Output::Transmit(transmit)) => {
                     let datagram = &transmit.contents[..];
                     let (source, destination) = (transmit.source, transmit.destination);
-                    if datagram
-                        .first()
-                        .is_some_and(|first| *first > STUN_FIRST_BYTE_MAX)
-                    {
+                    if is_dtls(datagram) {
                         self.note_path(source, destination);
                     } else {
                         self.checks.sent(source, destination, datagram);
@@ -312,8 +306,7 @@ impl Str0mPeer {
 
     /// Takes a datagram now, or once there is a pair to answer on.
     fn receive(&mut self, datagram: Datagram) {
-        let first = datagram.contents.first();
-        if !self.nominated && first.is_some_and(|first| *first > STUN_FIRST_BYTE_MAX) {
+        if !self.nominated && is_dtls(&datagram.contents) {
             // Full: lost, as on a network.
             if self.waiting.len() < EARLY_DATAGRAMS {
                 self.waiting.push_back(datagram);
@@ -338,7 +331,10 @@ impl Str0mPeer {
         match received {
             Ok(received) => {
                 let input = Input::Receive(now.into_std(), received);
-                if self.rtc.accepts(&input) {
+                // str0m would leave aside what comes from an address whose check is still under way.
+                // A flight that is lost costs a second or three, and DTLS takes nothing that is not
+                // the other end's.
+                if is_dtls(&datagram.contents) || self.rtc.accepts(&input) {
                     self.input(input);
                 }
             }
@@ -522,6 +518,11 @@ impl Peer for Str0mPeer {
             self.closing = Closing::Lingers { until };
         }
     }
+}
+
+/// By its first byte (RFC 7983 section 7).
+fn is_dtls(datagram: &[u8]) -> bool {
+    matches!(datagram.first(), Some(20..=63))
 }
 
 impl Str0mPeer {
