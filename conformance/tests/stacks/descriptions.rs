@@ -42,6 +42,18 @@ pub(crate) async fn descriptions_allow_the_longest_frame(stack: Stack) {
     }
 }
 
+/// RTC-021: both descriptions ask for quick checks, above their media.
+pub(crate) async fn descriptions_ask_for_quick_checks(stack: Stack) {
+    let offer = stack.endpoint().offer().await.unwrap().offer;
+    let answer = stack.endpoint().accept(&offer).await.unwrap().answer;
+    for sdp in [offer, answer] {
+        let (session, media) = sdp.split_once("m=").unwrap();
+        let asked = lines(session, "a=ice-pacing:").collect::<Vec<_>>();
+        assert_eq!(asked, ["20"]);
+        assert!(!media.contains("a=ice-pacing:"));
+    }
+}
+
 /// RTC-008, RTC-009: one certificate for each session, and every line names it.
 pub(crate) async fn every_session_has_a_certificate_of_its_own(stack: Stack) {
     let (near, far) = (stack.endpoint(), stack.endpoint());

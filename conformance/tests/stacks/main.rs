@@ -114,6 +114,7 @@ macro_rules! agents {
             agents!(@tests $agent:
                 descriptions::an_offer_is_for_data_channels_only
                 descriptions::descriptions_allow_the_longest_frame
+                descriptions::descriptions_ask_for_quick_checks
                 descriptions::every_session_has_a_certificate_of_its_own
                 descriptions::an_answer_is_passive_and_has_candidates
                 descriptions::rubbish_is_refused_and_costs_nothing

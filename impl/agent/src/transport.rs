@@ -3,6 +3,8 @@
 //! A stack implements [`PeerTransport`]; one [`Peer`] is one visit's peer connection. Nothing of
 //! a stack's own types passes through here, so that a third stack needs no change above.
 
+pub mod pacing;
+
 use std::{
     fmt,
     net::SocketAddr,

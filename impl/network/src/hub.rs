@@ -36,6 +36,10 @@ const INTERFACES_EVERY: Duration = Duration::from_secs(2);
 /// How long allocations outlive the last peer: the next visitor need not wait for new ones.
 const RELAYS_OUTLIVE_PEERS: Duration = Duration::from_secs(60);
 
+/// How long a TURN server may take over UDP before it is tried over TCP and TLS as well: two round
+/// trips (RFC 8656 section 3.2) of 150 ms.
+const UDP_LEAD: Duration = Duration::from_millis(300);
+
 /// News that wait for one peer, which has been told of what was there before.
 const NEWS: usize = 64;
 
@@ -99,6 +103,8 @@ struct State {
     /// By server's number and base.
     reflexive: BTreeMap<(usize, SocketAddr), SocketAddr>,
     relays: Vec<RelayHandle>,
+    /// Servers that wait whether a quicker one answers.
+    held: Vec<Server>,
     /// Servers whose first answer is awaited.
     pending: usize,
     ports: BTreeMap<PeerNumber, mpsc::Sender<PortEvent>>,
@@ -367,21 +373,28 @@ impl Inner {
     }
 
     fn start_relays(self: &Arc<Self>, state: &mut State) {
-        let missing: Vec<Server> = state
-            .servers
-            .iter()
-            .filter(|server| matches!(server, Server::Turn { .. }))
-            .filter(|server| !state.relays.iter().any(|relay| relay.serves(server)))
-            .cloned()
-            .collect();
-        for server in missing {
+        for server in state.missing_relays() {
             state.pending += 1;
-            let (handle, task) = relay::allocate(Arc::clone(self), server);
-            state.relays.push(handle);
-            // Not by `spawn`: it has to say goodbye to its server.
-            let shutdown = self.shutdown.clone();
-            tokio::spawn(task.run(shutdown));
+            if state
+                .servers
+                .iter()
+                .any(|other| other.is_quicker_than(&server))
+            {
+                state.held.push(server.clone());
+                self.spawn(hold(Awaited(Arc::clone(self)), server));
+            } else {
+                self.start_relay(state, server);
+            }
         }
+    }
+
+    /// `pending` counts it already.
+    fn start_relay(self: &Arc<Self>, state: &mut State, server: Server) {
+        let (handle, task) = relay::allocate(Arc::clone(self), server);
+        state.relays.push(handle);
+        // Not by `spawn`: it has to say goodbye to its server.
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(task.run(shutdown));
     }
 
     /// A STUN server has said what it sees of `base`.
@@ -499,6 +512,17 @@ impl Inner {
 }
 
 impl State {
+    fn missing_relays(&self) -> Vec<Server> {
+        let servers = self.servers.iter();
+        let missing = servers.filter(|server| {
+            let mut relays = self.relays.iter();
+            matches!(server, Server::Turn { .. })
+                && !self.held.contains(server)
+                && !relays.any(|relay| relay.serves(server) || relay.replaces(server))
+        });
+        missing.cloned().collect()
+    }
+
     fn candidates(&self, config: &HubConfig) -> Vec<LocalCandidate> {
         let mut known = Vec::new();
         if !config.relay_only {
@@ -537,6 +561,19 @@ fn host(address: SocketAddr) -> LocalCandidate {
         kind: CandidateKind::Host,
         address,
         base: address,
+    }
+}
+
+/// Gives the same server over UDP a lead. Where that answers, another relayed address on the same
+/// machine would only be more pairs to check.
+async fn hold(awaited: Awaited, server: Server) {
+    sleep(UDP_LEAD).await;
+    let inner = &awaited.0;
+    let mut state = inner.state();
+    state.held.retain(|held| *held != server);
+    if state.missing_relays().contains(&server) && !state.ports.is_empty() {
+        state.pending += 1;
+        inner.start_relay(&mut state, server);
     }
 }
 

@@ -91,6 +91,11 @@ impl RelayHandle {
         self.server.to_string() == server.to_string()
     }
 
+    /// Whether it has an allocation on a server that makes `server` superfluous.
+    pub(crate) fn replaces(&self, server: &Server) -> bool {
+        !self.addresses.is_empty() && self.server.is_quicker_than(server)
+    }
+
     pub(crate) fn add(&mut self, address: SocketAddr) {
         self.addresses.push(address);
     }

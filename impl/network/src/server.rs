@@ -93,6 +93,20 @@ impl Server {
         list
     }
 
+    /// Whether this is the same machine's TURN server over UDP, and `other` is it over a stream.
+    pub(crate) fn is_quicker_than(&self, other: &Self) -> bool {
+        let relay = |server: &Self| match server {
+            Self::Turn {
+                host, transport, ..
+            } => Some((host.clone(), *transport == RelayTransport::Udp)),
+            Self::Stun { .. } => None,
+        };
+        match (relay(self), relay(other)) {
+            (Some((host, true)), Some((other, false))) => host == other,
+            _ => false,
+        }
+    }
+
     /// Reads one URL.
     ///
     /// # Errors

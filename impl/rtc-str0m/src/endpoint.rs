@@ -3,7 +3,9 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use p2claw_agent::transport::{Accepted, LANE_LABEL, Offered, PeerTransport, TransportError};
+use p2claw_agent::transport::{
+    Accepted, LANE_LABEL, Offered, PeerTransport, TransportError, pacing,
+};
 use p2claw_network::{Hub, HubConfig, LocalCandidate, Network, Port};
 use p2claw_proto::v1::IceServer;
 use str0m::{
@@ -156,7 +158,7 @@ impl Endpoint {
             remote: Some(offer.to_owned()),
         });
         Ok(Accepted {
-            answer,
+            answer: pacing::asking(&answer),
             peer: Box::new(peer),
         })
     }
@@ -183,7 +185,7 @@ impl Endpoint {
             remote: None,
         });
         Ok(Offered {
-            offer: offer.to_sdp_string(),
+            offer: pacing::asking(&offer.to_sdp_string()),
             peer: Box::new(peer),
         })
     }

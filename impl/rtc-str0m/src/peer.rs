@@ -5,11 +5,12 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use p2claw_agent::transport::{
-    CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError,
+    CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError, pacing,
 };
 use p2claw_network::{Datagram, LocalCandidate, Port, PortEvent, RemoteKinds};
 use p2claw_session::LaneId;
@@ -49,6 +50,10 @@ pub(crate) struct Str0mPeer {
     path: Option<Path>,
     /// ICE has a pair to send on.
     nominated: bool,
+    /// ICE looks for its first pair, or for one after a restart.
+    searching: bool,
+    /// Time between two checks until it has found one (RTC-021).
+    pace: Duration,
     /// What the other end sent before that, whose checks were done sooner: str0m could not answer
     /// now, and the other end would say it again only after a second.
     waiting: VecDeque<Datagram>,
@@ -104,6 +109,8 @@ impl Str0mPeer {
             events: VecDeque::new(),
             path: None,
             nominated: false,
+            searching: true,
+            pace: pacing::USUAL,
             waiting: VecDeque::new(),
             checks: Checks::new(Instant::now().into_std()),
             connected: false,
@@ -117,6 +124,7 @@ impl Str0mPeer {
         peer.name();
         if let Some(remote) = &parts.remote {
             peer.remote_fingerprint = fingerprint(remote);
+            peer.pace = pacing::agreed(remote);
             let (_, candidates) = split_candidates(remote);
             peer.add_candidates(&candidates);
         }
@@ -159,6 +167,9 @@ impl Str0mPeer {
                     let at = Instant::from_std(at);
                     let at = match self.closing {
                         Closing::Lingers { until } => at.min(until),
+                        // str0m would wait 50 ms with each check; it makes one whenever time is told,
+                        // if one is due.
+                        Closing::No if self.searching => at.min(Instant::now() + self.pace),
                         Closing::No | Closing::Goodbye => at,
                     };
                     self.timer.as_mut().reset(at);
@@ -279,6 +290,7 @@ impl Str0mPeer {
             Event::IceConnectionStateChange(state) => match state {
                 IceConnectionState::Connected | IceConnectionState::Completed => {
                     self.nominated = true;
+                    self.searching = false;
                     self.events.push_back(PeerEvent::Path(PathState::Connected));
                 }
                 IceConnectionState::Disconnected => {
@@ -442,7 +454,8 @@ impl Peer for Str0mPeer {
         self.port.name(&credentials.ufrag);
         self.pending_offer = Some(pending);
         self.gathered = false;
-        Ok(offer.to_sdp_string())
+        self.searching = true;
+        Ok(pacing::asking(&offer.to_sdp_string()))
     }
 
     fn accept_restart(&mut self, offer: &str) -> Result<String, TransportError> {
@@ -468,7 +481,8 @@ impl Peer for Str0mPeer {
         self.add_candidates(&candidates);
         self.name();
         self.gathered = false;
-        Ok(answer.to_sdp_string())
+        self.searching = true;
+        Ok(pacing::asking(&answer.to_sdp_string()))
     }
 
     fn accept_answer(&mut self, answer: &str) -> Result<(), TransportError> {
@@ -492,6 +506,7 @@ impl Peer for Str0mPeer {
             .map_err(|error| TransportError::BadDescription(error.to_string()))?;
         self.add_candidates(&candidates);
         self.remote_fingerprint = named;
+        self.pace = pacing::agreed(answer);
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use p2claw_agent::transport::{CandidateKind, TransportError};
+use p2claw_agent::transport::{CandidateKind, TransportError, pacing};
 use p2claw_network::LocalCandidate;
 
 /// Candidates that are read of one description. Browsers have about ten.
@@ -104,7 +104,7 @@ pub(crate) fn with_candidates(description: &str, candidates: &[LocalCandidate]) 
         sent.push_str(&candidate_line(candidate, position));
         sent.push_str("\r\n");
     }
-    sent
+    pacing::asking(&sent)
 }
 
 /// The candidate attribute of an address of this end; `position` is among all of them.
