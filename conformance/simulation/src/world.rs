@@ -285,6 +285,7 @@ async fn agent(
     let stop = CancellationToken::new();
     running.stop.replace(stop.clone());
     tokio::select! {
+        biased;
         ended = agent.run(status, stop) => Ok(ended?),
         served = app::serve() => Ok(served?),
         () = show => Ok(()),

@@ -186,7 +186,7 @@ async fn through_a_relay(server: Server, transport: &str) {
 macro_rules! relays {
     ($($name:ident: $relay:ident;)*) => {$(
         mod $name {
-            use super::{Server, several_relays, through_a_relay, the_end_of_an_allocation};
+            use super::{Server, several_relays, the_end_of_an_allocation, through_a_relay, udp_will_do};
 
             /// RFC 8656 over UDP
             #[tokio::test]
@@ -209,6 +209,11 @@ macro_rules! relays {
             #[tokio::test]
             async fn several_relays_are_used_and_a_refusal_ends() {
                 several_relays(Server::$relay().await).await;
+            }
+
+            #[tokio::test]
+            async fn streams_are_left_alone_where_udp_answers() {
+                udp_will_do(Server::$relay().await).await;
             }
 
             #[tokio::test]
@@ -236,14 +241,22 @@ async fn a_certificate_of_a_stranger_gives_no_relay() {
     );
 }
 
+/// Where a server answers over UDP, the same one over streams would only be more to check.
+async fn udp_will_do(server: Server) {
+    let near = hub(Some(&server));
+    near.use_servers(&["udp", "tcp", "tls"].map(|transport| server.server(transport)));
+    let found = gathered(&mut near.attach().unwrap()).await;
+    assert_eq!(relays_of(&found), 1, "{found:?}");
+}
+
 /// Three servers at once; a refused credential holds nobody up for longer than its deadline.
 async fn several_relays(server: Server) {
     let near = hub(Some(&server));
     let refused = IceServer {
         credential: "wrong".to_owned(),
-        ..server.server("tcp")
+        ..server.server("udp")
     };
-    near.use_servers(&[server.server("udp"), refused, server.server("tls")]);
+    near.use_servers(&[refused, server.server("tcp"), server.server("tls")]);
     let found = gathered(&mut near.attach().unwrap()).await;
     assert_eq!(relays_of(&found), 2, "{found:?}");
     // The allocations serve the next peer, too, and at once.

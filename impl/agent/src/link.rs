@@ -142,6 +142,7 @@ impl Link {
                 status.problem = Some(problem);
             });
             tokio::select! {
+                biased;
                 () = sleep(wait) => {}
                 () = self.shutdown.cancelled() => break Ok(()),
                 () = visits.reap() => {}
@@ -235,22 +236,16 @@ impl Link {
             }
             let deadline = link.poll_timeout().map(Instant::from_std);
             tokio::select! {
-                message = socket.next() => match message {
-                    Some(Ok(Message::Binary(bytes))) => {
-                        let now = Instant::now().into_std();
-                        if let Err(error) = link.handle(now, self.host.network.unix_millis(), &bytes) {
-                            lost = Some(format!("failed to {error}"));
-                        }
-                    }
-                    Some(Ok(Message::Close(frame))) => {
-                        let reason = frame.map_or_else(String::new, |frame| frame.reason.to_string());
-                        break Ended::Lost(format!("coord closed the link: {reason}"));
-                    }
-                    // Pings are answered by the WebSocket layer; text has no meaning here.
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => break Ended::Lost(error.to_string()),
-                    None => break Ended::Lost("coord closed the link".to_owned()),
-                },
+                biased;
+                () = self.shutdown.cancelled() => {
+                    link.goodbye();
+                    let goodbye = async {
+                        transmit(&mut link, &mut socket).await?;
+                        socket.close(None).await
+                    };
+                    let _ = timeout(GOODBYE_DEADLINE, goodbye).await;
+                    break Ended::Shutdown;
+                }
                 Some(message) = outgoing.recv() => match message {
                     Outgoing::Answer(answer) => log_unsent(link.answer(answer)),
                     Outgoing::Candidate(session, candidate) => {
@@ -270,15 +265,22 @@ impl Link {
                 _ = look.tick() => if self.has_lost_one_of(&own) {
                     break Ended::Lost("an address of this machine is gone".to_owned());
                 },
-                () = self.shutdown.cancelled() => {
-                    link.goodbye();
-                    let goodbye = async {
-                        transmit(&mut link, &mut socket).await?;
-                        socket.close(None).await
-                    };
-                    let _ = timeout(GOODBYE_DEADLINE, goodbye).await;
-                    break Ended::Shutdown;
-                }
+                message = socket.next() => match message {
+                    Some(Ok(Message::Binary(bytes))) => {
+                        let now = Instant::now().into_std();
+                        if let Err(error) = link.handle(now, self.host.network.unix_millis(), &bytes) {
+                            lost = Some(format!("failed to {error}"));
+                        }
+                    }
+                    Some(Ok(Message::Close(frame))) => {
+                        let reason = frame.map_or_else(String::new, |frame| frame.reason.to_string());
+                        break Ended::Lost(format!("coord closed the link: {reason}"));
+                    }
+                    // Pings are answered by the WebSocket layer; text has no meaning here.
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => break Ended::Lost(error.to_string()),
+                    None => break Ended::Lost("coord closed the link".to_owned()),
+                },
             }
         }
     }

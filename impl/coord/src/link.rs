@@ -114,18 +114,19 @@ impl Driver {
             let deadline = self.link.poll_timeout().map(Instant::from_std);
             let replaced = self.entered.as_ref().map(|e| e.replaced().clone());
             tokio::select! {
-                message = self.socket.recv() => self.on_message(message)?,
-                Some(command) = waiting.recv() => self.obey(command),
-                () = at(deadline) => self.link.handle_timeout(Instant::now().into_std()),
-                () = at(self.renewal) => self.renew()?,
-                () = cancelled(replaced) => {
-                    tracing::info!(alias = self.alias(), "link replaced by a newer one");
-                    self.link.replaced();
-                }
+                biased;
                 () = shutdown.cancelled() => {
                     let reason = "the service is about to stop";
                     self.link.goodbye(SignalCode::ShuttingDown, reason);
                 }
+                () = cancelled(replaced) => {
+                    tracing::info!(alias = self.alias(), "link replaced by a newer one");
+                    self.link.replaced();
+                }
+                () = at(deadline) => self.link.handle_timeout(Instant::now().into_std()),
+                () = at(self.renewal) => self.renew()?,
+                Some(command) = waiting.recv() => self.obey(command),
+                message = self.socket.recv() => self.on_message(message)?,
             }
         }
     }

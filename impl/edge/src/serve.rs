@@ -126,7 +126,8 @@ impl Talk {
         let mut ending = false;
         let ended = loop {
             tokio::select! {
-                ended = connection.as_mut() => break ended,
+                biased;
+            ended = connection.as_mut() => break ended,
                 () = silence(&requests, limits.quiet) => {
                     if ending {
                         break Ok(());

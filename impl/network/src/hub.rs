@@ -118,6 +118,15 @@ struct State {
     attached: u64,
 }
 
+/// Who goes first where a TURN server is reached over UDP and over streams.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// UDP: streams are tried only where it does not answer.
+    Udp,
+    /// Nobody.
+    None,
+}
+
 /// A server whose first answer is awaited, until this is dropped.
 pub(crate) struct Awaited(pub(crate) Arc<Inner>);
 
@@ -182,7 +191,7 @@ impl Hub {
         let (number, datagrams) = self.inner.demux.insert();
         let mut state = self.inner.state();
         state.attached += 1;
-        self.inner.start_relays(&mut state);
+        self.inner.start_relays(&mut state, Lead::Udp);
         let known = state.candidates(&self.inner.config);
         if state.pending == 0 && !state.untold {
             // The queue is new: there is room.
@@ -273,7 +282,7 @@ impl Inner {
         state.reflexive.clear();
         state.servers = servers.to_vec();
         if !state.ports.is_empty() {
-            self.start_relays(&mut state);
+            self.start_relays(&mut state, Lead::Udp);
         }
         if self.config.relay_only {
             return;
@@ -339,12 +348,13 @@ impl Inner {
         Some(relay.outbox())
     }
 
-    /// Starts what is missing of the allocations, for a peer that looks for a new path.
+    /// Starts what is missing of the allocations, for a peer that looks for a new path: an allocation
+    /// over UDP may be worth nothing by now.
     pub(crate) fn refresh(self: &Arc<Self>) -> Vec<LocalCandidate> {
         // What the machine does not tell now it tells the next time.
         let _ = self.look_at_interfaces();
         let mut state = self.state();
-        self.start_relays(&mut state);
+        self.start_relays(&mut state, Lead::None);
         state.candidates(&self.config)
     }
 
@@ -372,14 +382,11 @@ impl Inner {
         }
     }
 
-    fn start_relays(self: &Arc<Self>, state: &mut State) {
-        for server in state.missing_relays() {
+    fn start_relays(self: &Arc<Self>, state: &mut State, lead: Lead) {
+        for server in state.missing_relays(lead) {
             state.pending += 1;
-            if state
-                .servers
-                .iter()
-                .any(|other| other.is_quicker_than(&server))
-            {
+            let mut others = state.servers.iter();
+            if lead == Lead::Udp && others.any(|other| other.is_quicker_than(&server)) {
                 state.held.push(server.clone());
                 self.spawn(hold(Awaited(Arc::clone(self)), server));
             } else {
@@ -512,13 +519,15 @@ impl Inner {
 }
 
 impl State {
-    fn missing_relays(&self) -> Vec<Server> {
-        let servers = self.servers.iter();
-        let missing = servers.filter(|server| {
-            let mut relays = self.relays.iter();
-            matches!(server, Server::Turn { .. })
-                && !self.held.contains(server)
-                && !relays.any(|relay| relay.serves(server) || relay.replaces(server))
+    fn missing_relays(&self, lead: Lead) -> Vec<Server> {
+        let there = |server: &Server| {
+            self.relays
+                .iter()
+                .any(|relay| relay.serves(server) || (lead == Lead::Udp && relay.replaces(server)))
+        };
+        let held = |server: &Server| lead == Lead::Udp && self.held.contains(server);
+        let missing = self.servers.iter().filter(|server| {
+            matches!(server, Server::Turn { .. }) && !there(server) && !held(server)
         });
         missing.cloned().collect()
     }
@@ -571,7 +580,7 @@ async fn hold(awaited: Awaited, server: Server) {
     let inner = &awaited.0;
     let mut state = inner.state();
     state.held.retain(|held| *held != server);
-    if state.missing_relays().contains(&server) && !state.ports.is_empty() {
+    if state.missing_relays(Lead::Udp).contains(&server) && !state.ports.is_empty() {
         state.pending += 1;
         inner.start_relay(&mut state, server);
     }

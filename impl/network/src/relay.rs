@@ -166,6 +166,7 @@ impl RelayTask {
         let deadline = Instant::now() + ALLOCATE_DEADLINE;
         let opening = tokio::time::timeout_at(deadline, self.open());
         let (mut wire, mut client) = tokio::select! {
+            biased;
             opened = opening => opened.map_err(|_| silent())??,
             () = self.end.cancelled() => return Ok(()),
             () = shutdown.cancelled() => return Ok(()),

@@ -140,6 +140,7 @@ impl Connector {
                 return Err(last);
             }
             tokio::select! {
+                biased;
                 Some(tried) = trying.next() => match tried {
                     Ok(stream) => return Ok(stream),
                     Err(error) => last = error,

@@ -219,6 +219,7 @@ impl Course {
             }
         }
         tokio::select! {
+            biased;
             ended = &mut self.driver => return Err(self.ended(ended)),
             () = self.connection.opened(), if may_open => return Ok(self.opened()),
             stands = pending_or(keeping) => self.kept(stands)?,

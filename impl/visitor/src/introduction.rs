@@ -132,6 +132,10 @@ impl Introduction {
         loop {
             self.start_telling();
             tokio::select! {
+                biased;
+                () = at(self.deadline) => return Err(Failure::Silence),
+                () = told(&mut self.telling) => self.telling = None,
+                () = at(self.flush), if self.telling.is_none() && self.session_id.is_some() => {}
                 moved = advance(&mut self.stage) => match moved.map_err(Failure::Service)? {
                     Moved::Open(visit) => {
                         self.session_id = Some(visit.session_id);
@@ -154,9 +158,6 @@ impl Introduction {
                         "it hung up before the answer".to_owned(),
                     ))),
                 },
-                () = told(&mut self.telling) => self.telling = None,
-                () = at(self.flush), if self.telling.is_none() && self.session_id.is_some() => {}
-                () = at(self.deadline) => return Err(Failure::Silence),
             }
         }
     }
