@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
     browser: { type: "string", default: "chromium" },
     rtc: { type: "string", default: "" },
     report: { type: "string" },
+    jobs: { type: "string", default: "1" },
   },
 });
 for (const [option, allowed] of [["browser", ["chromium", "firefox"]], ["rtc", ["", "str0m", "webrtc"]]]) {
@@ -28,7 +29,7 @@ const files = readdirSync(join(root, "test"))
   .map((name) => join(root, "test", name));
 if (files.length === 0) throw new Error(`no test file has any of ${positionals.join(", ")} in its name`);
 // The time limit holds for files as well; scenarios have their own.
-const flags = ["--test", "--test-concurrency=1", "--test-timeout=600000"];
+const flags = ["--test", `--test-concurrency=${values.jobs}`, "--test-timeout=600000"];
 flags.push("--test-reporter=spec", "--test-reporter-destination=stdout");
 if (values.report) {
   mkdirSync(dirname(values.report), { recursive: true });
