@@ -46,7 +46,7 @@ impl Page {
     pub(crate) fn open(world: &World, host: HostId, app: &App, bytes: u32, way: Way) -> Self {
         let namespace = world.internet.host(host);
         fs::create_dir_all(world.home(namespace)).unwrap();
-        let wanted = json!({ "url": app.url, "spki": world.spki(), "bytes": bytes, "direct": way == Way::Direct });
+        let wanted = json!({ "url": app.url, "spki": world.spki(), "bytes": bytes, "direct": way != Way::Relayed });
         let mut command = world.program(namespace, Path::new("node"));
         command
             .arg(Path::new(FOLDER).join("kernel/visit.mjs"))

@@ -11,6 +11,8 @@ use crate::world::Stack;
 pub(crate) enum Way {
     Direct,
     Relayed,
+    /// What is expected where both will do.
+    Either,
 }
 
 /// Who visits.
@@ -34,6 +36,7 @@ impl fmt::Display for Way {
         f.write_str(match self {
             Self::Direct => "direct",
             Self::Relayed => "relayed",
+            Self::Either => "direct or relayed",
         })
     }
 }

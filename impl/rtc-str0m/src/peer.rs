@@ -31,6 +31,10 @@ use crate::{
 /// task from its other work.
 const DATAGRAMS_PER_TURN: usize = 32;
 
+/// Silence of the path before it counts as lost. Both ends check it every 3 s (str0m's longest RTO);
+/// str0m itself would notice after 15 s.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// Datagrams that may come before this end has a pair to answer on: a first flight of DTLS.
 const EARLY_DATAGRAMS: usize = 16;
 
@@ -50,6 +54,10 @@ pub(crate) struct Str0mPeer {
     path: Option<Path>,
     /// ICE has a pair to send on.
     nominated: bool,
+    /// When the path was heard of last.
+    heard: Instant,
+    /// The path has been silent for so long that it counts as lost.
+    silent: bool,
     /// ICE looks for its first pair, or for one after a restart.
     searching: bool,
     /// Time between two checks until it has found one (RTC-021).
@@ -109,6 +117,8 @@ impl Str0mPeer {
             events: VecDeque::new(),
             path: None,
             nominated: false,
+            heard: Instant::now(),
+            silent: false,
             searching: true,
             pace: pacing::USUAL,
             waiting: VecDeque::new(),
@@ -172,6 +182,7 @@ impl Str0mPeer {
                         Closing::No if self.searching => at.min(Instant::now() + self.pace),
                         Closing::No | Closing::Goodbye => at,
                     };
+                    let at = self.silent_at().map_or(at, |silent| at.min(silent));
                     self.timer.as_mut().reset(at);
                     self.dirty = false;
                 }
@@ -291,6 +302,8 @@ impl Str0mPeer {
                 IceConnectionState::Connected | IceConnectionState::Completed => {
                     self.nominated = true;
                     self.searching = false;
+                    self.silent = false;
+                    self.heard = Instant::now();
                     self.events.push_back(PeerEvent::Path(PathState::Connected));
                 }
                 IceConnectionState::Disconnected => {
@@ -340,6 +353,16 @@ impl Str0mPeer {
             datagram.destination,
             &datagram.contents,
         );
+        let here = (datagram.destination, datagram.source);
+        if self
+            .path
+            .is_some_and(|path| (path.local, path.remote) == here)
+        {
+            self.heard = now;
+            if std::mem::take(&mut self.silent) {
+                self.events.push_back(PeerEvent::Path(PathState::Connected));
+            }
+        }
         match received {
             Ok(received) => {
                 let input = Input::Receive(now.into_std(), received);
@@ -352,6 +375,23 @@ impl Str0mPeer {
             }
             // Neither STUN, DTLS nor anything else we speak.
             Err(error) => tracing::trace!(%error, "datagram left aside"),
+        }
+    }
+
+    /// When the path counts as lost if nothing comes.
+    fn silent_at(&self) -> Option<Instant> {
+        let works = self.connected && !self.searching && !self.silent;
+        works.then(|| self.heard + SILENCE)
+    }
+
+    fn listen(&mut self) {
+        if self
+            .silent_at()
+            .is_some_and(|silent| silent <= Instant::now())
+        {
+            self.silent = true;
+            self.events
+                .push_back(PeerEvent::Path(PathState::Disconnected));
         }
     }
 
@@ -410,6 +450,7 @@ impl Peer for Str0mPeer {
                 continue;
             }
             if self.timer.as_mut().poll(cx).is_ready() {
+                self.listen();
                 self.input(Input::Timeout(Instant::now().into_std()));
                 continue;
             }

@@ -33,6 +33,15 @@ impl Mover {
         }
     }
 
+    /// A relay carries on until there is something better; whose relay knows of the other end's new
+    /// address decides which is there first.
+    fn way(self) -> Way {
+        match self {
+            Self::Agent => Way::Either,
+            Self::Visitor => Way::Direct,
+        }
+    }
+
     fn about(self) -> &'static str {
         match self {
             Self::Agent => "the agent moves",
@@ -62,7 +71,7 @@ fn download(mover: Mover, stack: Stack, visitor: Visitor) {
     for router in [stage.agent.1, stage.visitor.1, to] {
         stage.world.internet.limit(router, MEGABITS);
     }
-    let visit = stage.visit(visitor, Transfer::Download(BYTES), Way::Direct);
+    let visit = stage.visit(visitor, Transfer::Download(BYTES), mover.way());
     stage.under_way(BEFORE);
     stage.world.internet.unplug(host, from);
     stage.world.internet.plug(host, to);
