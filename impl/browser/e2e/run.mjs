@@ -1,8 +1,8 @@
-// Runs test/*.test.mjs with node's own runner, one file after another.
+// Runs test/*.test.mjs with node's own runner, each file in a process of its own.
 //
-//   node run.mjs [--browser chromium|firefox] [--rtc str0m|webrtc] [--report FILE] [words]
+//   node run.mjs [--browser chromium|firefox] [--rtc str0m|webrtc] [--jobs N] [--report FILE] [words]
 //
-// --rtc chooses the WebRTC stack of the agent; --report writes the outcomes as JUnit's XML, for
+// --rtc chooses the WebRTC stack of the agent; --jobs says how many files run at a time; --report writes the outcomes as JUnit's XML, for
 // scripts/tables; words choose files by name.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
