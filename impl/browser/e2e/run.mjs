@@ -2,8 +2,8 @@
 //
 //   node run.mjs [--browser chromium|firefox] [--rtc str0m|webrtc] [--jobs N] [--report FILE] [words]
 //
-// --rtc chooses the WebRTC stack of the agent; --jobs says how many files run at a time; --report writes the outcomes as JUnit's XML, for
-// scripts/tables; words choose files by name.
+// --rtc chooses the WebRTC stack of the agent; --jobs says how many files run at a time; --report
+// writes the outcomes as JUnit's XML, for scripts/tables; words choose files by name.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
