@@ -28,7 +28,7 @@ pub(crate) const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// First repeat of a connectivity check. RFC 8445 section 14.3 asks for 500 ms as the initial
 /// RTO of a check; a lost first packet would cost that much before the first byte, so the wait
 /// is shorter and doubles as usual.
-const FIRST_CHECK_REPEAT: Duration = Duration::from_millis(100);
+const FIRST_CHECK_REPEAT: Duration = Duration::from_millis(50);
 
 /// Bytes of a full datagram: with IPv6, UDP and TURN's channel data (RFC 8656 section 12.4) around it,
 /// it fits a path of 1200 bytes. What is this large never goes without a channel.

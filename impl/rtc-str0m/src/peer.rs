@@ -369,12 +369,26 @@ impl Str0mPeer {
                 // str0m would leave aside what comes from an address whose check is still under way.
                 // A flight that is lost costs a second or three, and DTLS takes nothing that is not
                 // the other end's.
-                if is_dtls(&datagram.contents) || self.rtc.accepts(&input) {
+                if is_dtls(&datagram.contents) {
+                    self.receive_dtls(input);
+                } else if self.rtc.accepts(&input) {
                     self.input(input);
                 }
             }
             // Neither STUN, DTLS nor anything else we speak.
             Err(error) => tracing::trace!(%error, "datagram left aside"),
+        }
+    }
+
+    /// Until DTLS is done, what it cannot read is another session's, which had the same ports, or
+    /// comes before what it follows; neither ends this one.
+    fn receive_dtls(&mut self, input: Input<'_>) {
+        if self.connected {
+            return self.input(input);
+        }
+        self.dirty = true;
+        if let Err(error) = self.rtc.handle_input(input) {
+            tracing::debug!(%error, "datagram left aside");
         }
     }
 

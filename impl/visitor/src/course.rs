@@ -41,6 +41,9 @@ use crate::{
     visit::Timings,
 };
 
+/// No stack gives up its search for a path sooner.
+const NO_PATH: Duration = Duration::from_secs(5);
+
 /// From the answer to the first lane. What takes longer than this does not come any more.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -246,8 +249,10 @@ impl Course {
     fn ended(&self, error: SessionError) -> End {
         match &self.state {
             State::Open(_) => End::Over(error),
-            // A peer that closes before the first lane has found no path.
-            State::Connecting(state) if error.code == ErrorCode::NO_ERROR => {
+            // A peer that closes before the first lane has found no path, if it took its time.
+            State::Connecting(state)
+                if error.code == ErrorCode::NO_ERROR && state.answered.elapsed() >= NO_PATH =>
+            {
                 End::Failed(VisitorError::NoPath {
                     seconds: state.answered.elapsed().as_secs(),
                 })

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 /// Memory, descriptors and tasks of a process.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Figures {
-    /// Bytes that are really there (VmRSS, proc(5)).
-    pub(crate) memory: u64,
+    /// Bytes that the program has asked for and not given back.
+    pub(crate) memory: usize,
+    /// Bytes that the process has of the system (VmRSS, proc(5)). An allocator keeps what there once
+    /// was for what may come.
+    pub(crate) resident: usize,
     pub(crate) descriptors: usize,
     /// Tasks of the runtime that have not ended.
     pub(crate) tasks: usize,
@@ -21,7 +24,8 @@ impl Figures {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.split_ascii_whitespace().next());
         Self {
-            memory: kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024,
+            memory: crate::ALLOCATOR.allocated(),
+            resident: kib.and_then(|kib| kib.parse::<usize>().ok()).unwrap_or(0) * 1024,
             descriptors: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
             tasks: tokio::runtime::Handle::current()
                 .metrics()
@@ -32,6 +36,7 @@ impl Figures {
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
             memory: self.memory.max(other.memory),
+            resident: self.resident.max(other.resident),
             descriptors: self.descriptors.max(other.descriptors),
             tasks: self.tasks.max(other.tasks),
         }
@@ -42,8 +47,9 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:4} MiB of memory, {:4} descriptors, {:5} tasks",
-            self.memory >> 20,
+            "{:6.1} MiB allocated, {:4} MiB resident, {:4} descriptors, {:5} tasks",
+            self.memory as f64 / f64::from(1 << 20),
+            self.resident >> 20,
             self.descriptors,
             self.tasks
         )
