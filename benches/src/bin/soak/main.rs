@@ -153,7 +153,7 @@ async fn watch(
     }
 }
 
-/// Waits until the agent has as few tasks as before, or as few as it will have.
+/// Waits until the agent has as little as before, or as few tasks as it will have.
 async fn settle(agent: &mut agent::Process, goal: Option<Figures>) -> Result<(), Failure> {
     let end = Instant::now() + SETTLE;
     let mut lowest = usize::MAX;
@@ -162,7 +162,12 @@ async fn settle(agent: &mut agent::Process, goal: Option<Figures>) -> Result<(),
         sleep(Duration::from_millis(500)).await;
         let now = agent.figures().await?;
         match goal {
-            Some(goal) if now.tasks <= goal.tasks + LEFT_TASKS => return Ok(()),
+            Some(goal)
+                if now.tasks <= goal.tasks + LEFT_TASKS
+                    && now.memory <= goal.memory + LEFT_MEMORY =>
+            {
+                return Ok(());
+            }
             Some(_) => {}
             None if now.tasks < lowest => {
                 lowest = now.tasks;
