@@ -20,6 +20,7 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    allowance::Allowance,
     clock,
     visit::{Host, Outgoing},
     visits::Visits,
@@ -176,6 +177,7 @@ impl Link {
         let mut welcome: Option<Arc<Welcome>> = None;
         // Why the link is over, once its last words are out.
         let mut lost: Option<String> = None;
+        let mut allowance = Allowance::new(Instant::now());
         loop {
             while let Some(event) = link.poll_event() {
                 match event {
@@ -235,6 +237,7 @@ impl Link {
                 break Ended::Lost(reason);
             }
             let deadline = link.poll_timeout().map(Instant::from_std);
+            let pause = allowance.pause(Instant::now());
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => {
@@ -246,7 +249,10 @@ impl Link {
                     let _ = timeout(GOODBYE_DEADLINE, goodbye).await;
                     break Ended::Shutdown;
                 }
-                Some(message) = outgoing.recv() => match message {
+                () = sleep_until(pause.unwrap_or_else(Instant::now)), if pause.is_some() => {}
+                Some(message) = outgoing.recv(), if pause.is_none() => {
+                    allowance.spend();
+                    match message {
                     Outgoing::Answer(answer) => log_unsent(link.answer(answer)),
                     Outgoing::Candidate(session, candidate) => {
                         log_unsent(link.candidate(session, candidate));
@@ -254,7 +260,8 @@ impl Link {
                     Outgoing::Refuse(session, refusal) => {
                         log_unsent(link.end_visit(session, refusal.code, &refusal.reason));
                     }
-                },
+                    }
+                }
                 Ok(()) = changes.changed() => self.announce(&mut link),
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     link.handle_timeout(Instant::now().into_std());
