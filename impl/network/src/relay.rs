@@ -15,6 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use stun_types::{attribute::AttributeType, message::Message};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -48,6 +49,8 @@ const WAITING: usize = 64;
 
 /// A request of RFC 8489, as its first two bytes tell.
 const BINDING_REQUEST: [u8; 2] = [0, 1];
+/// The attribute of a check by which its pair is nominated (RFC 8445 section 16.1).
+const USE_CANDIDATE: AttributeType = AttributeType::new(0x0025);
 
 /// Bytes of the largest datagram that goes before there is a channel, for a path of 1200 bytes: less
 /// IPv4, UDP and the Send indication around it (RFC 8656 section 11.1). Flights of DTLS are larger.
@@ -343,6 +346,12 @@ impl RelayTask {
     }
 }
 
+/// Whether nothing may come of it: a check of many.
+fn only_asks(datagram: &[u8]) -> bool {
+    datagram.starts_with(&BINDING_REQUEST)
+        && Message::from_bytes(datagram).is_ok_and(|check| !check.has_attribute(USE_CANDIDATE))
+}
+
 fn silent() -> io::Error {
     io::Error::new(
         io::ErrorKind::TimedOut,
@@ -382,8 +391,9 @@ impl Peers {
             self.wait(to, datagram);
             return;
         }
-        if !self.channels.contains_key(&to) && !datagram.starts_with(&BINDING_REQUEST) {
-            // The answer to a check comes before anything large of either end, and this before it.
+        if !self.channels.contains_key(&to) && !only_asks(&datagram) {
+            // The answer to a check, or the one that nominates, comes before anything large of either
+            // end, and this before it.
             self.bind(to, client, wire, now);
         }
         let large = datagram.len() > INDICATION_ROOM;
