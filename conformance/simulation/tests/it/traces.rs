@@ -25,6 +25,8 @@ fn one_seed_makes_one_trace() {
     repeats(&[("EI/APD", "EI/APD"), ("no UDP", "no UDP")]);
 }
 
+/// AD/EI with APD/EI is not among them: in one run of four two datagrams of one millisecond change
+/// places there, and it is not known yet what decides.
 #[test]
 fn one_seed_makes_one_trace_through_a_relay() {
     repeats(&[("APD/APD", "APD/APD"), ("EI/APD", "APD/APD")]);
