@@ -20,35 +20,42 @@ fn trace(seed: u64, agent: &str, visitor: &str, line: Line) -> Vec<Record> {
     internet.records().to_vec()
 }
 
+/// Every side is an agent's once and a visitor's once; direct and relayed paths are among them.
 #[test]
 fn one_seed_makes_one_trace() {
-    repeats(&[("EI/APD", "EI/APD"), ("no UDP", "no UDP")]);
+    let sides = Side::all();
+    let others = sides.iter().cycle().skip(5);
+    let neighbours = sides.iter().zip(others);
+    neighbours.for_each(|(agent, visitor)| repeats(&agent.to_string(), &visitor.to_string()));
 }
 
-/// AD/EI with APD/EI is not among them: in one run of four two datagrams of one millisecond change
-/// places there, and it is not known yet what decides.
 #[test]
 fn one_seed_makes_one_trace_through_a_relay() {
-    repeats(&[("APD/APD", "APD/APD"), ("EI/APD", "APD/APD")]);
+    for (agent, visitor) in [
+        ("APD/APD", "APD/APD"),
+        ("EI/APD", "APD/APD"),
+        ("AD/EI", "APD/EI"),
+        ("no UDP", "no UDP"),
+    ] {
+        repeats(agent, visitor);
+    }
 }
 
-fn repeats(both: &[(&str, &str)]) {
-    for (agent, visitor) in both {
-        let first = trace(7, agent, visitor, Line::default());
-        let second = trace(7, agent, visitor, Line::default());
-        assert!(first.len() > 50);
-        let differ = first
-            .iter()
-            .zip(&second)
-            .position(|(one, other)| one != other);
-        if let Some(at) = differ {
-            panic!(
-                "{agent} and {visitor}: {:?} and {:?}",
-                first[at], second[at]
-            );
-        }
-        assert_eq!(first.len(), second.len(), "{agent} and {visitor}");
+fn repeats(agent: &str, visitor: &str) {
+    let first = trace(7, agent, visitor, Line::default());
+    let second = trace(7, agent, visitor, Line::default());
+    assert!(first.len() > 50);
+    let differ = first
+        .iter()
+        .zip(&second)
+        .position(|(one, other)| one != other);
+    if let Some(at) = differ {
+        panic!(
+            "{agent} and {visitor}: {:?} and {:?}",
+            first[at], second[at]
+        );
     }
+    assert_eq!(first.len(), second.len(), "{agent} and {visitor}");
 }
 
 #[test]
