@@ -9,21 +9,9 @@ use stun_types::{
 };
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::rustls::{self, ClientConfig};
-use turn_client_proto::{
-    api::{Transmit, TurnConfig, TurnEvent, TurnPollRet},
-    client::TurnClient,
-    prelude::TurnClientApi as _,
-    stun::{Instant as TurnInstant, auth::Feature, types::TransportType},
-    tcp::TurnClientTcp,
-    types::{AddressFamily, TurnCredentials},
-    udp::TurnClientUdp,
-};
+use turn_client_proto::{api::TurnEvent, stun::types::TransportType};
 
-use crate::{
-    network::Network,
-    server::{RelayTransport, Server},
-    wire::Wire,
-};
+use crate::{network::Network, server::Server, turn::Turn};
 
 /// From the name to the allocation: with TLS it is six round trips.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -86,14 +74,7 @@ pub async fn try_out(
     server: &Server,
     tls: Option<Arc<ClientConfig>>,
 ) -> Result<Allocation, AllocationError> {
-    let Server::Turn {
-        host,
-        port,
-        transport,
-        username,
-        credential,
-    } = server
-    else {
+    let Server::Turn { host, port, .. } = server else {
         return Err(AllocationError::NoTurn);
     };
     let deadline = Instant::now() + DEADLINE;
@@ -106,31 +87,10 @@ pub async fn try_out(
     let address = *address.ok_or_else(|| {
         AllocationError::Name(io::Error::new(io::ErrorKind::NotFound, "the name has none"))
     })?;
-    let opened = timeout_at(
-        deadline,
-        Wire::open(network, tls, address, *transport, host),
-    );
-    let wire = opened.await.map_err(|_| AllocationError::Silent)?;
-    let wire = wire.map_err(not_opened)?;
-    let mut config = TurnConfig::new(TurnCredentials::new(username, credential));
-    // The server reads from the name until when the credential holds (`SIG-022`).
-    config.set_anonymous_username(Feature::Disabled);
-    if address.is_ipv6() {
-        config.set_address_family(AddressFamily::IPV6);
-    }
-    config.set_request_retransmits(
-        Duration::from_millis(250),
-        Duration::from_secs(1),
-        6,
-        DEADLINE,
-    );
-    let client: TurnClient = match transport {
-        RelayTransport::Udp => TurnClientUdp::allocate(wire.local(), address, config).into(),
-        RelayTransport::Tcp | RelayTransport::Tls => {
-            TurnClientTcp::allocate(wire.local(), address, config).into()
-        }
-    };
-    Trial::new(wire, client).run(address, deadline).await
+    let opened = timeout_at(deadline, Turn::open(network, tls, server, address));
+    let turn = opened.await.map_err(|_| AllocationError::Silent)?;
+    let turn = turn.map_err(not_opened)?;
+    Trial::new(turn).run(address, deadline).await
 }
 
 fn not_opened(error: io::Error) -> AllocationError {
@@ -145,10 +105,9 @@ fn not_opened(error: io::Error) -> AllocationError {
 }
 
 struct Trial {
-    wire: Wire,
-    client: TurnClient,
-    epoch: Instant,
+    turn: Turn,
     /// When the first request left, and how long its answer took.
+    began: Instant,
     round_trip: Option<Duration>,
     /// Bytes of a stream that are no whole message yet.
     partial: BytesMut,
@@ -158,11 +117,10 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(wire: Wire, client: TurnClient) -> Self {
+    fn new(turn: Turn) -> Self {
         Self {
-            wire,
-            client,
-            epoch: Instant::now(),
+            turn,
+            began: Instant::now(),
             round_trip: None,
             partial: BytesMut::new(),
             challenged: None,
@@ -181,10 +139,10 @@ impl Trial {
             None => AllocationError::Silent,
         })??;
         let round_trip = self.round_trip.unwrap_or_default();
-        if self.client.delete(self.now()).is_ok() {
+        if self.turn.delete() {
             let _ = timeout(FAREWELL, self.until_closed()).await;
         }
-        self.wire.finish().await;
+        self.turn.finish().await;
         Ok(Allocation {
             server,
             relayed,
@@ -194,7 +152,7 @@ impl Trial {
 
     async fn allocate(&mut self) -> Result<SocketAddr, AllocationError> {
         loop {
-            while let Some(event) = self.client.poll_event() {
+            while let Some(event) = self.turn.poll_event() {
                 match event {
                     TurnEvent::AllocationCreated(_, address) => return Ok(address),
                     TurnEvent::AllocationCreateFailed(_) => return Err(broken()),
@@ -215,45 +173,33 @@ impl Trial {
     /// Until the server has the allocation back.
     async fn until_closed(&mut self) {
         while matches!(self.step().await, Ok(true)) {
-            while self.client.poll_event().is_some() {}
+            while self.turn.poll_event().is_some() {}
         }
     }
 
     /// Sends what is due, then waits for an answer or a timer. `false`: the client is done.
     async fn step(&mut self) -> Result<bool, AllocationError> {
-        while let Some(transmit) = self.client.poll_transmit(self.now()) {
-            self.wire.send(&transmit.data, true);
-        }
-        let wait = match self.client.poll(self.now()) {
-            TurnPollRet::WaitUntil(at) => {
-                let nanos = at.duration_since(TurnInstant::ZERO).as_nanos();
-                self.epoch + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 2))
-            }
-            TurnPollRet::Closed => return Ok(false),
-            // For TCP allocations, of which there are none.
-            TurnPollRet::AllocateTcpSocket { .. } | TurnPollRet::TcpClose { .. } => {
-                return Ok(true);
-            }
+        self.turn.flush();
+        let Some(wait) = self.turn.timeout() else {
+            return Ok(false);
         };
         let mut received = Vec::new();
-        match timeout_at(wait, self.wire.receive(&mut received)).await {
+        match timeout_at(wait, self.turn.read(&mut received)).await {
             Err(_) => return Ok(true),
             Ok(Err(error)) => return Err(AllocationError::Connect(error)),
             Ok(Ok(())) => {}
         }
-        self.round_trip.get_or_insert(self.epoch.elapsed());
+        self.round_trip.get_or_insert(self.began.elapsed());
         for bytes in received {
             self.look(&bytes)?;
-            let (remote, local) = (self.wire.remote(), self.wire.local());
-            let transmit = Transmit::new(bytes, self.wire.transport(), remote, local);
-            self.client.recv(transmit, self.now());
+            self.turn.handle(bytes, |_, _| {});
         }
         Ok(true)
     }
 
     /// Looks for errors, of which the client does not tell.
     fn look(&mut self, bytes: &[u8]) -> Result<(), AllocationError> {
-        if self.wire.transport() == TransportType::Udp {
+        if self.turn.wire().transport() == TransportType::Udp {
             // A datagram is a whole message or none.
             self.partial.clear();
         }
@@ -300,11 +246,6 @@ impl Trial {
                 reason: error.reason().replace(char::is_control, " "),
             }),
         }
-    }
-
-    fn now(&self) -> TurnInstant {
-        let nanos = self.epoch.elapsed().as_nanos();
-        TurnInstant::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 }
 

@@ -20,6 +20,7 @@ mod reflexive;
 mod relay;
 mod server;
 mod socket;
+mod turn;
 mod wire;
 
 pub use candidate::{CandidateKind, LocalCandidate, RemoteKinds};

@@ -1,7 +1,7 @@
 //! Allocations on TURN servers (RFC 8656), over UDP, TCP and TLS.
 //!
-//! The protocol is turn-client-proto's; here are its sockets, its clock, and the queues between
-//! an allocation and the peers that share it.
+//! Here are the queues between an allocation and the peers that share it, and who of them has a
+//! permission and a channel.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,22 +21,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-use turn_client_proto::{
-    api::{Transmit as TurnTransmit, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet},
-    client::TurnClient,
-    prelude::{DelayedTransmitBuild as _, TurnClientApi as _},
-    stun::{Instant as TurnInstant, auth::Feature, types::TransportType},
-    tcp::TurnClientTcp,
-    types::{AddressFamily, TurnCredentials},
-    udp::TurnClientUdp,
-};
+use turn_client_proto::api::TurnEvent;
 
-use crate::{
-    hub::Inner,
-    network::Datagram,
-    server::{RelayTransport, Server},
-    wire::Wire,
-};
+use crate::{hub::Inner, network::Datagram, server::Server, turn::Turn};
 
 /// Datagrams that wait for one allocation, of all its peers; past that they are lost.
 const OUTBOX: usize = 512;
@@ -168,39 +155,22 @@ impl RelayTask {
     async fn relay(&mut self, shutdown: &CancellationToken) -> io::Result<()> {
         let deadline = Instant::now() + ALLOCATE_DEADLINE;
         let opening = tokio::time::timeout_at(deadline, self.open());
-        let (mut wire, mut client) = tokio::select! {
+        let mut turn = tokio::select! {
             biased;
             opened = opening => opened.map_err(|_| silent())??,
             () = self.end.cancelled() => return Ok(()),
             () = shutdown.cancelled() => return Ok(()),
         };
         let mut peers = Peers::default();
-        let epoch = Instant::now();
-        let now = || {
-            TurnInstant::from_nanos(i64::try_from(epoch.elapsed().as_nanos()).unwrap_or(i64::MAX))
-        };
         let mut received = Vec::new();
         loop {
-            while let Some(event) = client.poll_event() {
-                self.handle(event, &mut client, &mut peers, &mut wire, now())?;
+            while let Some(event) = turn.poll_event() {
+                self.handle(event, &mut peers, &mut turn)?;
             }
-            while let Some(transmit) = client.poll_transmit(now()) {
-                wire.send(&transmit.data, true);
-            }
-            let wait = match client.poll(now()) {
-                TurnPollRet::WaitUntil(at) => {
-                    epoch
-                        + Duration::from_nanos(
-                            u64::try_from(at.duration_since(TurnInstant::ZERO).as_nanos())
-                                .unwrap_or(u64::MAX / 2),
-                        )
-                }
-                TurnPollRet::Closed => {
-                    return Err(io::Error::other("the server ended the allocation"));
-                }
-                // For TCP allocations, of which there are none.
-                TurnPollRet::AllocateTcpSocket { .. } | TurnPollRet::TcpClose { .. } => continue,
-            };
+            turn.flush();
+            let wait = turn
+                .timeout()
+                .ok_or_else(|| io::Error::other("the server ended the allocation"))?;
             let wait = if self.answered {
                 wait
             } else {
@@ -213,17 +183,18 @@ impl RelayTask {
                 () = self.end.cancelled() => break,
                 () = shutdown.cancelled() => break,
                 Some((peer, datagram)) = self.outbox.recv() => {
-                    peers.send(peer, datagram, &mut client, &mut wire, now());
+                    peers.send(peer, datagram, &mut turn);
                     // More is waiting, most of the time.
                     for _ in 0..OUTBOX {
                         let Ok((peer, datagram)) = self.outbox.try_recv() else { break };
-                        peers.send(peer, datagram, &mut client, &mut wire, now());
+                        peers.send(peer, datagram, &mut turn);
                     }
                 }
-                read = wire.receive(&mut received) => {
+                read = turn.read(&mut received) => {
                     read?;
-                    for bytes in received.drain(..) {
-                        self.receive(bytes, &wire, &mut client, now());
+                    let relayed = turn.relayed();
+                    for message in received.drain(..) {
+                        turn.handle(message, |peer, data| self.deliver(peer, data, relayed));
                     }
                 }
                 () = sleep_until(wait) => {
@@ -233,25 +204,15 @@ impl RelayTask {
                 }
             }
         }
-        // RFC 8656 section 8: a lifetime of 0 gives it back. Once: it ends by itself, too.
-        if client.delete(now()).is_ok() {
-            while let Some(transmit) = client.poll_transmit(now()) {
-                wire.send(&transmit.data, true);
-            }
-            wire.finish().await;
+        // Once: it ends by itself, too.
+        if turn.delete() {
+            turn.finish().await;
         }
         Ok(())
     }
 
-    async fn open(&self) -> io::Result<(Wire, TurnClient)> {
-        let Server::Turn {
-            host,
-            port,
-            transport,
-            username,
-            credential,
-        } = &self.server
-        else {
+    async fn open(&self) -> io::Result<Turn> {
+        let Server::Turn { host, port, .. } = &self.server else {
             return Err(io::Error::other("it is no TURN server"));
         };
         let addresses = self.inner.network.resolve(host, *port).await?;
@@ -265,44 +226,8 @@ impl RelayTask {
             .or(addresses.first())
             .copied()
             .ok_or_else(|| io::Error::other("its name has no address"))?;
-        let mut config = TurnConfig::new(TurnCredentials::new(username, credential));
-        // The server reads from the name until when the credential holds (`SIG-022`).
-        config.set_anonymous_username(Feature::Disabled);
-        if address.is_ipv6() {
-            config.set_address_family(AddressFamily::IPV6);
-        }
-        // RFC 8489's 500 ms at first would be felt where a packet is lost.
-        config.set_request_retransmits(
-            Duration::from_millis(250),
-            Duration::from_secs(4),
-            6,
-            Duration::from_secs(4),
-        );
         let (network, tls) = (&*self.inner.network, self.inner.config.tls.clone());
-        let wire = Wire::open(network, tls, address, *transport, host).await?;
-        let client = match transport {
-            RelayTransport::Udp => TurnClientUdp::allocate(wire.local(), address, config).into(),
-            RelayTransport::Tcp | RelayTransport::Tls => {
-                TurnClientTcp::allocate(wire.local(), address, config).into()
-            }
-        };
-        Ok((wire, client))
-    }
-
-    fn receive(&mut self, bytes: Bytes, wire: &Wire, client: &mut TurnClient, now: TurnInstant) {
-        let transmit = TurnTransmit::new(bytes, wire.transport(), wire.remote(), wire.local());
-        let relayed = client
-            .relayed_addresses()
-            .next()
-            .map(|(_, address)| address);
-        match client.recv(transmit, now) {
-            TurnRecvRet::PeerData(data) => self.deliver(data.peer, data.data(), relayed),
-            TurnRecvRet::Handled | TurnRecvRet::Ignored(_) | TurnRecvRet::PeerIcmp { .. } => {}
-        }
-        // A read of TCP may hold several messages.
-        while let Some(data) = client.poll_recv(now) {
-            self.deliver(data.peer, data.data(), relayed);
-        }
+        Turn::open(network, tls, &self.server, address).await
     }
 
     fn deliver(&self, source: SocketAddr, contents: &[u8], relayed: Option<SocketAddr>) {
@@ -315,14 +240,7 @@ impl RelayTask {
         }
     }
 
-    fn handle(
-        &mut self,
-        event: TurnEvent,
-        client: &mut TurnClient,
-        peers: &mut Peers,
-        wire: &mut Wire,
-        now: TurnInstant,
-    ) -> io::Result<()> {
+    fn handle(&mut self, event: TurnEvent, peers: &mut Peers, turn: &mut Turn) -> io::Result<()> {
         match event {
             TurnEvent::AllocationCreated(_, address) => {
                 tracing::debug!(server = %self.server, "relay ready");
@@ -332,13 +250,13 @@ impl RelayTask {
             TurnEvent::AllocationCreateFailed(_) => {
                 return Err(io::Error::other("the server refuses an allocation"));
             }
-            TurnEvent::PermissionCreated(_, ip) => peers.permitted(ip, client, wire, now),
+            TurnEvent::PermissionCreated(_, ip) => peers.permitted(ip, turn),
             TurnEvent::PermissionCreateFailed(_, ip) => {
                 tracing::debug!(server = %self.server, "the relay refuses a peer");
                 peers.refused(ip);
             }
             TurnEvent::ChannelCreated(_, peer) | TurnEvent::ChannelCreateFailed(_, peer) => {
-                peers.settled(peer, client, wire, now);
+                peers.settled(peer, turn);
             }
             TurnEvent::TcpConnected(_) | TurnEvent::TcpConnectFailed(_) => {}
         }
@@ -377,49 +295,35 @@ enum Channel {
 }
 
 impl Peers {
-    fn send(
-        &mut self,
-        to: SocketAddr,
-        datagram: Bytes,
-        client: &mut TurnClient,
-        wire: &mut Wire,
-        now: TurnInstant,
-    ) {
-        if !client.have_permission(TransportType::Udp, to.ip()) {
-            // It is there already where another datagram has asked for it.
-            let _ = client.create_permission(TransportType::Udp, to.ip(), now);
+    fn send(&mut self, to: SocketAddr, datagram: Bytes, turn: &mut Turn) {
+        if !turn.has_permission(to.ip()) {
+            turn.permit(to.ip());
             self.wait(to, datagram);
             return;
         }
         if !self.channels.contains_key(&to) && !only_asks(&datagram) {
             // The answer to a check, or the one that nominates, comes before anything large of either
             // end, and this before it.
-            self.bind(to, client, wire, now);
+            self.bind(to, turn);
         }
         let large = datagram.len() > INDICATION_ROOM;
         if large && self.channels.get(&to) == Some(&Channel::Asked) {
             self.wait(to, datagram);
             return;
         }
-        match client.send_to(TransportType::Udp, to, datagram, now) {
-            Ok(Some(transmit)) => wire.send(&transmit.data.build(), false),
-            Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "datagram lost at the relay"),
-        }
+        turn.send(to, datagram);
     }
 
-    fn bind(&mut self, to: SocketAddr, client: &mut TurnClient, wire: &mut Wire, now: TurnInstant) {
+    fn bind(&mut self, to: SocketAddr, turn: &mut Turn) {
         if self.channels.len() >= PEERS {
             self.channels.clear();
         }
-        let channel = match client.bind_channel(TransportType::Udp, to, now) {
-            Ok(()) => Channel::Asked,
-            Err(_) => Channel::Settled,
+        let channel = if turn.bind(to) {
+            Channel::Asked
+        } else {
+            Channel::Settled
         };
         self.channels.insert(to, channel);
-        while let Some(transmit) = client.poll_transmit(now) {
-            wire.send(&transmit.data, true);
-        }
     }
 
     fn wait(&mut self, to: SocketAddr, datagram: Bytes) {
@@ -429,41 +333,23 @@ impl Peers {
         self.waiting.push_back((to, datagram));
     }
 
-    fn permitted(
-        &mut self,
-        ip: IpAddr,
-        client: &mut TurnClient,
-        wire: &mut Wire,
-        now: TurnInstant,
-    ) {
-        self.release(|to| to.ip() == ip, client, wire, now);
+    fn permitted(&mut self, ip: IpAddr, turn: &mut Turn) {
+        self.release(|to| to.ip() == ip, turn);
     }
 
     /// There is a channel, or there will be none.
-    fn settled(
-        &mut self,
-        address: SocketAddr,
-        client: &mut TurnClient,
-        wire: &mut Wire,
-        now: TurnInstant,
-    ) {
+    fn settled(&mut self, address: SocketAddr, turn: &mut Turn) {
         self.channels.insert(address, Channel::Settled);
-        self.release(|to| to == address, client, wire, now);
+        self.release(|to| to == address, turn);
     }
 
-    fn release(
-        &mut self,
-        ready: impl Fn(SocketAddr) -> bool,
-        client: &mut TurnClient,
-        wire: &mut Wire,
-        now: TurnInstant,
-    ) {
+    fn release(&mut self, ready: impl Fn(SocketAddr) -> bool, turn: &mut Turn) {
         let (ready, waiting) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition::<VecDeque<_>, _>(|(to, _)| ready(*to));
         self.waiting = waiting;
         for (to, datagram) in ready {
-            self.send(to, datagram, client, wire, now);
+            self.send(to, datagram, turn);
         }
     }
 
