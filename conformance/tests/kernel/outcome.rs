@@ -11,8 +11,6 @@ use crate::world::Stack;
 pub(crate) enum Way {
     Direct,
     Relayed,
-    /// What is expected where both will do.
-    Either,
 }
 
 /// Who visits.
@@ -36,7 +34,6 @@ impl fmt::Display for Way {
         f.write_str(match self {
             Self::Direct => "direct",
             Self::Relayed => "relayed",
-            Self::Either => "direct or relayed",
         })
     }
 }

@@ -117,9 +117,7 @@ impl Visit {
             noise::sha256(bytes),
             "the bytes are not those that were sent"
         );
-        if self.way != Way::Either {
-            assert_eq!(seen.way, self.way);
-        }
+        assert_eq!(seen.way, self.way);
         seen
     }
 }

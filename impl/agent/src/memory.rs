@@ -60,6 +60,8 @@ struct Wire {
     restarts: u8,
     /// Nothing gets through until the next.
     cut: bool,
+    /// The path leads through a relay until the next.
+    relayed: bool,
     /// Candidates that either end was told of; the first ones.
     heard: Vec<String>,
     wakers: [Option<Waker>; 2],
@@ -86,11 +88,20 @@ impl MemoryTransport {
 
     /// Takes the paths of all its peers away, until each pair restarts.
     pub fn cut(&self) {
+        self.each_wire(|wire| wire.cut = true);
+    }
+
+    /// Leads the paths of all its peers through a relay, until each pair restarts.
+    pub fn detour(&self) {
+        self.each_wire(|wire| wire.relayed = true);
+    }
+
+    fn each_wire(&self, change: impl Fn(&mut Wire)) {
         let mut network = lock(&self.0);
         network.wires.retain(|wire| wire.strong_count() > 0);
         for wire in network.wires.iter().filter_map(Weak::upgrade) {
             let mut wire = lock(&wire);
-            wire.cut = true;
+            change(&mut wire);
             wire.wake();
         }
     }
@@ -240,6 +251,15 @@ impl PeerTransport for MemoryTransport {
     }
 }
 
+/// A path, as its ends are told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Seen {
+    /// The restart that made it.
+    restarts: u8,
+    cut: bool,
+    relayed: bool,
+}
+
 struct MemoryPeer {
     side: Side,
     pair: u64,
@@ -253,8 +273,8 @@ struct MemoryPeer {
     /// Candidates that were not told yet, and their end.
     gathered: VecDeque<Option<String>>,
     connected: bool,
-    /// What was told of the path last: the restart that made it, and whether it was there.
-    seen: (u8, bool),
+    /// What was told of the path last.
+    seen: Seen,
     refused: bool,
     closed: bool,
 }
@@ -271,7 +291,7 @@ impl MemoryPeer {
             opening: 0..0,
             gathered: VecDeque::new(),
             connected: false,
-            seen: (0, false),
+            seen: Seen::default(),
             refused: false,
             closed: false,
         }
@@ -284,7 +304,11 @@ impl MemoryPeer {
     /// What there is to tell of the path, if it has changed.
     fn path_event(&mut self, cx: &mut Context<'_>) -> Option<PathState> {
         let mut wire = lock(&self.wire);
-        let now = (wire.restarts, wire.cut);
+        let now = Seen {
+            restarts: wire.restarts,
+            cut: wire.cut,
+            relayed: wire.relayed,
+        };
         if self.seen != now {
             self.seen = now;
             return Some(if wire.cut {
@@ -328,7 +352,7 @@ impl Peer for MemoryPeer {
             }
         }
         // Whether this end is closed by the other one is not to be seen without a path either.
-        if self.seen.1 {
+        if self.seen.cut {
             return Poll::Pending;
         }
         match self.receive.poll_recv(cx) {
@@ -402,7 +426,8 @@ impl Peer for MemoryPeer {
             self.opening = 0..LANES;
         } else {
             let mut wire = lock(&self.wire);
-            (wire.restarts, wire.cut) = (answer.restarts, false);
+            wire.restarts = answer.restarts;
+            (wire.cut, wire.relayed) = (false, false);
             wire.wake();
         }
         Ok(())
@@ -417,17 +442,22 @@ impl Peer for MemoryPeer {
 
     fn path(&self) -> Option<Path> {
         let agent = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let host = self.seen.0.saturating_add(1);
+        let host = self.seen.restarts.saturating_add(1);
         let visitor = SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0));
         let (local, remote) = match self.side {
             Side::Visitor => (visitor, agent),
             Side::Agent => (agent, visitor),
         };
+        let kind = if self.seen.relayed {
+            CandidateKind::Relayed
+        } else {
+            CandidateKind::Host
+        };
         self.connected.then_some(Path {
             local,
             remote,
-            local_kind: CandidateKind::Host,
-            remote_kind: CandidateKind::Host,
+            local_kind: kind,
+            remote_kind: kind,
         })
     }
 

@@ -108,6 +108,42 @@ test("news of the network restart ICE at once, and news of its speed do not", as
   assert.equal(online.visits.length, 2, "what is closed hears nothing");
 });
 
+// RTC-019
+test("a direct path that gives way to a relay is looked for again, until the agent has answered", ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 10_000;
+  const at: number[] = [];
+  const restarts = new Restarts(() => at.push(now), () => now);
+  const pass = (milliseconds: number): void => {
+    for (let passed = 0; passed < milliseconds; passed += 100) {
+      now += 100;
+      mock.timers.tick(100);
+    }
+  };
+  restarts.takes("relayed");
+  pass(20_000);
+  assert.deepEqual(at, [], "there was no direct one");
+  restarts.takes("direct");
+  restarts.takes("relayed");
+  pass(1_000);
+  restarts.takes("direct");
+  pass(20_000);
+  assert.deepEqual(at, [], "it came back");
+  restarts.takes("relayed");
+  pass(8_000);
+  assert.deepEqual(at.splice(0), [53_000, 58_000]);
+  restarts.answered();
+  restarts.takes("relayed");
+  pass(20_000);
+  assert.deepEqual(at, [], "there is none now");
+  restarts.takes("direct");
+  restarts.lost();
+  restarts.found();
+  restarts.takes("relayed");
+  pass(3_000);
+  assert.equal(at.length, 1, "it came back as a detour");
+});
+
 // RTC-019, SIG-047
 test("a restart comes 2 s behind the loss, every 5 s, and with news at once, but a second apart", ({ mock }) => {
   mock.timers.enable({ apis: ["setTimeout"] });

@@ -217,7 +217,8 @@ impl Course {
                 connecting = Some(state.answered + CONNECT_DEADLINE);
             }
             State::Open(running) => {
-                (restart, settled) = (running.restart, running.settled);
+                restart = running.restart.map(|(due, _)| due);
+                settled = running.settled;
                 look = Some(running.look);
             }
         }
@@ -327,8 +328,7 @@ impl Course {
             if let Err(error) = self.driver.accept_answer(sdp) {
                 tracing::debug!(%error, "answer to the restart not taken");
             }
-            running.last_visit = last_visit;
-            running.settled = Some(Instant::now() + SETTLE);
+            running.answered(last_visit, Instant::now() + SETTLE);
             return Ok(());
         }
         self.driver

@@ -1,17 +1,18 @@
 //! A host loses its address in the middle of a download and gets another, behind another NAT. The
-//! download goes on: over a relay where that is found first, and it may be over before there is
-//! something better.
+//! download goes on, over a relay where that is found first, and in the end directly.
 
 use crate::{
     internet::{Home, Middle},
-    outcome::{Seen, Visitor, Way},
+    outcome::{Visitor, Way},
     router::Nat,
     scenarios::Scenario,
     stage::{Stage, Transfer},
     world::Stack,
 };
 
-const BYTES: u32 = 5_000_000;
+/// Enough for a detour: a path is lost for 2 s before it is restarted, and so is a direct one that has
+/// given way to a relay (RTC-019).
+const BYTES: u32 = 12_000_000;
 
 /// On every line, so that the download takes its time.
 const MEGABITS: u32 = 10;
@@ -63,19 +64,13 @@ fn download(mover: Mover, stack: Stack, visitor: Visitor) {
     for router in [stage.agent.1, stage.visitor.1, to] {
         stage.world.internet.limit(router, MEGABITS);
     }
-    let visit = stage.visit(visitor, Transfer::Download(BYTES), Way::Either);
+    let visit = stage.visit(visitor, Transfer::Download(BYTES), Way::Direct);
     stage.under_way(BEFORE);
     stage.world.internet.unplug(host, from);
     stage.world.internet.plug(host, to);
     let seen = visit.finish();
-    if seen.way == Way::Direct {
-        // Between the two homes; a relay is in neither.
-        let passed = stage.world.internet.passed(to).bytes;
-        assert!(passed > 0, "nothing passed the new router");
-    }
-    let seen = Seen {
-        way: Way::Either,
-        ..seen
-    };
+    // Between the two homes; a relay is in neither.
+    let passed = stage.world.internet.passed(to).bytes;
+    assert!(passed > 0, "nothing passed the new router");
     stage.note(mover.scenario(), visitor, &seen, mover.about());
 }

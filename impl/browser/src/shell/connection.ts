@@ -121,7 +121,10 @@ export class Connection {
     this.#introduction = restart;
     if (this.#path === "lost") this.#events.onRestart();
     try {
-      await restart.run(() => this.#path !== "lost" && this.#settle(SETTLE_RESTART_MS));
+      await restart.run(() => {
+        this.#restarts.answered();
+        if (this.#path !== "lost") this.#settle(SETTLE_RESTART_MS);
+      });
     } catch (error) {
       if (this.#state !== "open" || this.#introduction !== restart) return;
       const { code, refused } = error as Partial<VisitError>;
@@ -156,6 +159,7 @@ export class Connection {
   #tell(path: Path | "lost"): void {
     if (this.#path === path) return;
     this.#path = path;
+    if (path !== "lost") this.#restarts.takes(path === "direct" ? "direct" : "relayed");
     this.#events.onPath(path);
   }
 

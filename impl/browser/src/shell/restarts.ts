@@ -2,6 +2,10 @@
  * When ICE is restarted (RTC-019).
  *
  *   with a path --lost--> lost for 2 s --> restart --> 5 s --> restart ... until it is found
+ *   direct --relayed--> relayed for 2 s --> restart --> 5 s --> restart ... until one is answered
+ *
+ * A path that comes back by itself through a relay tells that the agent has moved; from there it may
+ * be reached directly as well.
  *
  * News of the network make the next restart come at once.
  */
@@ -15,6 +19,10 @@ export class Restarts {
   readonly #restart: () => void;
   readonly #now: () => number;
   #lost = false;
+  /** There was a direct path, and no restart has looked for another one since. */
+  #wasDirect = false;
+  /** The present path is none. */
+  #detour = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastAt = Number.NEGATIVE_INFINITY;
 
@@ -33,7 +41,26 @@ export class Restarts {
   /** They arrive again. */
   found(): void {
     this.#lost = false;
+    this.#detour = false;
     clearTimeout(this.#timer);
+  }
+
+  /** Packets take this kind of path. */
+  takes(kind: "direct" | "relayed"): void {
+    if (this.#lost) return;
+    if (kind === "direct") {
+      this.#wasDirect = true;
+      if (this.#detour) this.found();
+    } else if (this.#wasDirect && !this.#detour) {
+      this.#detour = true;
+      this.#schedule(LOST_MS);
+    }
+  }
+
+  /** The agent takes part in a restart: what there is of direct paths is found now. */
+  answered(): void {
+    this.#wasDirect = false;
+    if (this.#detour) this.found();
   }
 
   /** The machine has another network, or waiting has turned out to be of no use. */
@@ -48,7 +75,7 @@ export class Restarts {
 
   #run(): void {
     this.#lastAt = this.#now();
-    if (this.#lost) this.#schedule(AGAIN_MS);
+    if (this.#lost || this.#detour) this.#schedule(AGAIN_MS);
     this.#restart();
   }
 }

@@ -1,4 +1,5 @@
-//! A session whose path is lost, or whose machine has moved, gets a new one (spec/v1/signaling.md,
+//! A session whose path is lost or leads through a relay since a moment, or whose machine has moved,
+//! gets a new one (spec/v1/signaling.md,
 //! "Restarts").
 
 use std::{sync::Arc, time::Duration};
@@ -36,11 +37,24 @@ impl LastVisit {
     }
 }
 
+/// What a restart is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Nothing arrives.
+    Lost,
+    /// The path's address is no longer this machine's.
+    Moved,
+    /// A direct path has given way to a relay.
+    Relayed,
+}
+
 /// A session that can be restarted.
 pub(super) struct Running {
     pub(super) last_visit: LastVisit,
-    /// When the next restart is due.
-    pub(super) restart: Option<Instant>,
+    /// When the next restart is due, and what for.
+    pub(super) restart: Option<(Instant, Cause)>,
+    /// There was a direct path, and no restart has looked for another one since.
+    was_direct: bool,
     /// When signaling that goes on beside the session has done its part.
     pub(super) settled: Option<Instant>,
     /// When the machine's addresses are looked at next.
@@ -53,19 +67,41 @@ impl Running {
         Self {
             last_visit,
             restart: None,
+            was_direct: false,
             settled: Some(settled),
             look: Instant::now() + LOOK_EVERY,
         }
     }
+
+    /// The agent has taken part in a restart.
+    pub(super) fn answered(&mut self, last_visit: LastVisit, settled: Instant) {
+        self.last_visit = last_visit;
+        self.settled = Some(settled);
+        self.was_direct = false;
+        // What there is of direct paths is found now, or there is none.
+        self.restart = self.restart.filter(|(_, cause)| *cause != Cause::Relayed);
+    }
 }
 
 impl Course {
-    /// A path that comes back by itself needs no restart.
+    /// A path that comes back by itself needs no restart, unless it comes back through a relay: then
+    /// the other end has moved, and from there it may be reached directly as well.
     pub(super) fn look_at_path(&mut self) {
         let view = *self.path.borrow_and_update();
-        if let State::Open(running) = &mut self.state {
-            running.restart = view.lost_since.map(|lost| lost + RESTART_AFTER);
-        }
+        let State::Open(running) = &mut self.state else {
+            return;
+        };
+        let is_relayed = view.path.is_some_and(|path| path.is_relayed());
+        running.restart = match view.lost_since {
+            Some(lost) => Some((lost + RESTART_AFTER, Cause::Lost)),
+            None if is_relayed && running.was_direct => {
+                Some((Instant::now() + RESTART_AFTER, Cause::Relayed))
+            }
+            None => {
+                running.was_direct = !is_relayed;
+                None
+            }
+        };
     }
 
     /// A machine that has moved to another network need not wait until its packets are missed
@@ -82,7 +118,7 @@ impl Course {
         };
         if !addresses.contains(&path.local.ip()) && running.restart.is_none() {
             tracing::debug!("the address of the path is no longer this machine's");
-            running.restart = Some(Instant::now());
+            running.restart = Some((Instant::now(), Cause::Moved));
         }
     }
 
@@ -91,7 +127,11 @@ impl Course {
         let State::Open(running) = &mut self.state else {
             return;
         };
-        running.restart = Some(Instant::now() + RESTART_EVERY);
+        let Some((due, cause)) = &mut running.restart else {
+            return;
+        };
+        *due = Instant::now() + RESTART_EVERY;
+        let cause = *cause;
         let LastVisit { check, session_id } = &running.last_visit;
         let check = self
             .driver
@@ -104,7 +144,7 @@ impl Course {
             });
         match check {
             Ok(check) => {
-                tracing::debug!(session = %session_id, "the path is lost: restarting ICE");
+                tracing::debug!(session = %session_id, ?cause, "restarting ICE");
                 self.signaling = Arc::new(self.signaling.anew());
                 self.introduction = Some(Introduction::begin(&self.signaling, check));
                 running.settled = None;

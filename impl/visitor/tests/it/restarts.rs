@@ -89,6 +89,24 @@ async fn rtc_019_a_move_restarts_without_a_loss() {
     assert_eq!(get(&visit, "/echo").await.0, 200);
 }
 
+/// RTC-019: a direct path that gives way to a relay is looked for again.
+#[tokio::test]
+async fn rtc_019_a_detour_is_left_again() {
+    let world = World::on(Stack::Memory).await;
+    let visit = world.visit().await;
+    let mut path = visit.connection().watch_path();
+    let is_relayed = |view: &PathView| view.path.is_some_and(|path| path.is_relayed());
+    let first = path.borrow_and_update().path.unwrap();
+    world.memory.detour();
+    within(path.wait_for(is_relayed)).await.unwrap();
+    let found = within(path.wait_for(|view| !is_relayed(view)))
+        .await
+        .unwrap();
+    let found = found.path.unwrap();
+    assert_ne!(found.local, first.local, "the path of a restart");
+    assert_eq!(get(&visit, "/echo").await.0, 200);
+}
+
 /// SIG-045: an agent that was started anew does not know the session, which is over then.
 #[tokio::test]
 async fn sig_045_a_session_that_nobody_knows_is_over() {
