@@ -7,6 +7,8 @@ use p2claw_network::ByteStream;
 use p2claw_signaling::{
     agent_link::{AgentEvent, AgentLink, SendError, Welcome},
     backoff::Backoff,
+    bucket::Bucket,
+    limits,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -20,7 +22,6 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    allowance::Allowance,
     clock,
     visit::{Host, Outgoing},
     visits::Visits,
@@ -46,6 +47,11 @@ const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Answers and candidates that wait for the link.
 const OUTBOX: usize = 64;
+
+/// Messages about visits that an agent sends over its link at once, and a second (`SIG-011`). Beyond
+/// them messages wait: coord would end the link. What the link says of itself comes out of the rest.
+const VISITS_BURST: u32 = limits::LINK_BURST - 64;
+const VISITS_PER_SECOND: u32 = limits::LINK_PER_SECOND - 8;
 
 /// How the agent stands with coord, as the local API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -177,7 +183,7 @@ impl Link {
         let mut welcome: Option<Arc<Welcome>> = None;
         // Why the link is over, once its last words are out.
         let mut lost: Option<String> = None;
-        let mut allowance = Allowance::new(Instant::now());
+        let mut allowance = Bucket::per_second(VISITS_BURST, VISITS_PER_SECOND, now);
         loop {
             while let Some(event) = link.poll_event() {
                 match event {
@@ -237,7 +243,9 @@ impl Link {
                 break Ended::Lost(reason);
             }
             let deadline = link.poll_timeout().map(Instant::from_std);
-            let pause = allowance.pause(Instant::now());
+            let pause = allowance
+                .empty_until(Instant::now().into_std())
+                .map(Instant::from_std);
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => {
@@ -251,7 +259,7 @@ impl Link {
                 }
                 () = sleep_until(pause.unwrap_or_else(Instant::now)), if pause.is_some() => {}
                 Some(message) = outgoing.recv(), if pause.is_none() => {
-                    allowance.spend();
+                    allowance.take(Instant::now().into_std());
                     match message {
                     Outgoing::Answer(answer) => log_unsent(link.answer(answer)),
                     Outgoing::Candidate(session, candidate) => {

@@ -10,6 +10,7 @@ use p2claw_identity::{Alias, AppName, Fingerprint, SessionId};
 use p2claw_signaling::{
     SignalCode,
     agent_link::{VisitOffer, Welcome},
+    bucket::Bucket,
     candidate::IceCandidate,
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
@@ -44,7 +45,8 @@ struct Running {
     news: mpsc::Sender<News>,
     /// Ids of its restarts, the newest last.
     restarts: VecDeque<SessionId>,
-    budget: Budget,
+    /// Restarts that may still be asked for.
+    budget: Bucket,
 }
 
 impl Visits {
@@ -98,7 +100,7 @@ impl Visits {
             visitor: offer.visitor_fingerprint,
             news,
             restarts: VecDeque::new(),
-            budget: Budget::new(Instant::now()),
+            budget: Bucket::new(RESTART_BURST, RESTART_INTERVAL, Instant::now().into_std()),
         };
         self.running.insert(session_id, running);
         self.names.insert(session_id, session_id);
@@ -146,7 +148,7 @@ impl Visits {
             return Err(unknown());
         }
         let often = || Refusal::new(SignalCode::Limit, "this session was restarted too often");
-        if taken || !running.budget.spend(Instant::now()) {
+        if taken || !running.budget.take(Instant::now().into_std()) {
             return Err(often());
         }
         let restart = Restart {
@@ -214,37 +216,6 @@ impl Visits {
     /// Waits for all visits to end.
     pub(crate) async fn drain(&mut self) {
         while self.tasks.join_next().await.is_some() {}
-    }
-}
-
-/// How often a session may be restarted: [`RESTART_BURST`] times at once, and once in each
-/// [`RESTART_INTERVAL`] for ever.
-struct Budget {
-    left: u32,
-    filled_at: Instant,
-}
-
-impl Budget {
-    const fn new(now: Instant) -> Self {
-        Self {
-            left: RESTART_BURST,
-            filled_at: now,
-        }
-    }
-
-    fn spend(&mut self, now: Instant) -> bool {
-        while self.left < RESTART_BURST && now >= self.filled_at + RESTART_INTERVAL {
-            self.left += 1;
-            self.filled_at += RESTART_INTERVAL;
-        }
-        if self.left == RESTART_BURST {
-            self.filled_at = now;
-        }
-        let Some(left) = self.left.checked_sub(1) else {
-            return false;
-        };
-        self.left = left;
-        true
     }
 }
 

@@ -1,8 +1,9 @@
 //! Which agents have a link at this moment.
 
-use crate::{Limits, rate::Bucket};
+use crate::Limits;
 use p2claw_identity::{Alias, AppName, HostLabel, SessionId};
 use p2claw_signaling::SignalCode;
+use p2claw_signaling::bucket::Bucket;
 use p2claw_signaling::candidate::IceCandidate;
 use p2claw_signaling::visitor::CheckedRequest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +106,7 @@ impl Agents {
             commands,
             apps: BTreeSet::new(),
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
-            bucket: Bucket::new(limits.agent_rate, Instant::now().into_std()),
+            bucket: limits.agent_rate.bucket(),
             replaced: replaced.clone(),
             ended: ended.clone(),
         };

@@ -24,7 +24,6 @@ mod http_api;
 mod ice;
 mod link;
 mod listener;
-mod rate;
 pub mod registry;
 mod serve;
 mod visits;
@@ -33,6 +32,7 @@ pub use crate::clock::WallClock;
 pub use crate::listener::Listener;
 use crate::registry::{EmbeddedRegistry, MemoryRegistry, Registry, RegistryError};
 use p2claw_signaling::address::PublicAddress;
+use p2claw_signaling::bucket::Bucket;
 use p2claw_signaling::limits;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -159,6 +159,16 @@ pub struct Rate {
     pub burst: u32,
     /// Each second for ever.
     pub per_second: u32,
+}
+
+impl Rate {
+    fn bucket(self) -> Bucket {
+        Bucket::per_second(
+            self.burst,
+            self.per_second,
+            tokio::time::Instant::now().into_std(),
+        )
+    }
 }
 
 /// Why a coordination service did not start or had to stop.

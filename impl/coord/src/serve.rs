@@ -1,13 +1,13 @@
 //! Connections in, and the orderly end of everything.
 
 use crate::agents::Agents;
-use crate::rate::Bucket;
 use crate::registry::Registry;
 use crate::visits::Visits;
 use crate::{Config, Listener, http_api};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use p2claw_signaling::bucket::Bucket;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(crate) async fn serve(
     let coord = Arc::new(Coord {
         agents: Arc::new(Agents::new()),
         visits: Arc::new(Visits::default()),
-        bucket: Mutex::new(Bucket::new(limits.total_rate, Instant::now().into_std())),
+        bucket: Mutex::new(limits.total_rate.bucket()),
         link_places: places(limits.agents),
         visit_places: places(limits.visits),
         tasks: TaskTracker::new(),

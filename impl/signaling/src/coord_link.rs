@@ -7,9 +7,10 @@
 mod events;
 
 use self::events::judge_routes;
+use crate::bucket::Bucket;
 use crate::candidate::IceCandidate;
-use crate::limits::{LINK_QUEUE, MAX_SDP, MISSED_HEARTBEATS};
-use crate::link::{Budget, Outbox, Timer, Timers, clip, decode, kind_name};
+use crate::limits::{LINK_BURST, LINK_PER_SECOND, LINK_QUEUE, MAX_SDP, MISSED_HEARTBEATS};
+use crate::link::{Outbox, Timer, Timers, clip, decode, kind_name};
 use crate::visitor::CheckedRequest;
 use crate::{SignalCode, code};
 use bytes::Bytes;
@@ -53,7 +54,7 @@ pub struct CoordLink {
     config: CoordLinkConfig,
     nonce: Nonce,
     state: State,
-    budget: Budget,
+    budget: Bucket,
     outbox: Outbox,
     events: VecDeque<CoordEvent>,
     timers: Timers,
@@ -77,7 +78,7 @@ impl CoordLink {
             config,
             nonce,
             state: State::AwaitHello,
-            budget: Budget::new(now),
+            budget: Bucket::per_second(LINK_BURST, LINK_PER_SECOND, now),
             outbox,
             events: VecDeque::new(),
             timers,
@@ -300,7 +301,9 @@ impl CoordLink {
         seq: &mut u64,
     ) -> Result<(), LinkError> {
         // Reading costs us, so even bytes that cannot be read are paid for (SIG-011).
-        self.budget.spend(now)?;
+        if !self.budget.take(now) {
+            return Err(LinkError::Overload);
+        }
         let envelope = decode(bytes)?;
         *seq = envelope.seq;
         if self.events.len() >= LINK_QUEUE {

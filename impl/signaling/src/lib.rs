@@ -31,6 +31,7 @@
 pub mod address;
 pub mod agent_link;
 pub mod backoff;
+pub mod bucket;
 pub mod candidate;
 pub mod code;
 pub mod coord_link;

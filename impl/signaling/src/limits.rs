@@ -35,6 +35,13 @@ pub const TURN_RENEWAL: Duration = Duration::from_secs(1800);
 /// call holds two at most; this only catches one that does not.
 pub const LINK_QUEUE: usize = 256;
 
+/// Messages that a link takes at once (`SIG-011`): candidates of a few dozen visits.
+pub const LINK_BURST: u32 = 1024;
+
+/// Messages that a link takes a second for ever (`SIG-011`): far more than any agent needs, and cheap
+/// to read.
+pub const LINK_PER_SECOND: u32 = 128;
+
 const _: () = assert!(
     2 * MAX_SDP <= MAX_ENVELOPE,
     "a description fits a message with room for its statement"

@@ -8,7 +8,7 @@ use p2claw_proto::v1::envelope::Kind;
 use p2claw_proto::v1::{self, Envelope, SignalCode};
 use prost::Message;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Why a link is over. Its last words are in the transmit queue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -265,39 +265,5 @@ impl Timers {
             .find(|timer| self.0[*timer as usize].is_some_and(|at| at <= now))?;
         self.stop(timer);
         Some(timer)
-    }
-}
-
-/// How many messages a peer may send: 1,024 at once and 128 a second for ever (spec SIG-011).
-#[derive(Debug)]
-pub(crate) struct Budget {
-    tokens: u32,
-    filled_at: Instant,
-}
-
-impl Budget {
-    /// Candidates of a few dozen visits at once.
-    const BURST: u32 = 1024;
-    /// Far more than any agent needs, and cheap to read.
-    const PER_SECOND: u32 = 128;
-
-    pub(crate) fn new(now: Instant) -> Self {
-        Self {
-            tokens: Self::BURST,
-            filled_at: now,
-        }
-    }
-
-    pub(crate) fn spend(&mut self, now: Instant) -> Result<(), LinkError> {
-        let passed = now.saturating_duration_since(self.filled_at);
-        let gained = u32::try_from(passed.as_millis() * u128::from(Self::PER_SECOND) / 1000)
-            .unwrap_or(Self::BURST);
-        if gained > 0 {
-            self.tokens = self.tokens.saturating_add(gained).min(Self::BURST);
-            // Only the time that has bought whole tokens is used up.
-            self.filled_at += Duration::from_millis(u64::from(gained) * 1000) / Self::PER_SECOND;
-        }
-        self.tokens = self.tokens.checked_sub(1).ok_or(LinkError::Overload)?;
-        Ok(())
     }
 }

@@ -188,3 +188,18 @@ fn idn_009_domains_of_addresses() {
         assert!(link_url(bad).is_err(), "{bad}");
     }
 }
+
+/// SIG-011: what an agent sends never goes beyond what coord takes, and goes in the end.
+#[test]
+fn a_flood_is_spread_over_time() {
+    let start = std::time::Instant::now();
+    let mut sent = Bucket::per_second(VISITS_BURST, VISITS_PER_SECOND, start);
+    let mut taken = Bucket::per_second(limits::LINK_BURST, limits::LINK_PER_SECOND, start);
+    let mut now = start;
+    for _ in 0..3_000 {
+        now = sent.empty_until(now).unwrap_or(now);
+        assert!(sent.take(now) && taken.take(now));
+    }
+    let seconds = (now - start).as_secs();
+    assert!((16..=18).contains(&seconds), "{seconds}");
+}
