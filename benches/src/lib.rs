@@ -10,6 +10,9 @@
 //! - `soak`: visitors come and go for minutes; nothing may be left over.
 //! - `path`: a slow and lossy line under a virtual clock.
 
+pub mod child;
 pub mod line;
+pub mod raw;
 pub mod stack;
 pub mod stage;
+pub mod transfer;

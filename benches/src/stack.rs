@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use p2claw_agent::transport::PeerTransport;
+use p2claw_agent::transport::{LANES, PeerTransport};
 use p2claw_network::{Hub, HubConfig, Machine, Network};
 
 use crate::stage::Failure;
@@ -54,6 +54,3 @@ impl Stack {
         })
     }
 }
-
-/// Lanes, as agents and browsers of this repository have them.
-const LANES: u8 = 4;

@@ -20,7 +20,6 @@ use p2claw_agent::{
     transport::PeerTransport,
 };
 use p2claw_identity::{Alias, AppName, HostLabel, IdentityKey, Nonce};
-use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
 use p2claw_session::{Config, Role};
 use p2claw_signaling::{
     address::PublicAddress,
@@ -29,6 +28,8 @@ use p2claw_signaling::{
 };
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::stack::Stack;
 
 /// Whatever went wrong; a benchmark only reports it.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -45,18 +46,7 @@ pub struct Stage {
     /// The visitor's end of the session.
     pub visitor: Connection,
     _end: DropGuard,
-    _endpoint: Endpoint,
-}
-
-/// The sockets of one end.
-///
-/// # Errors
-/// When none can be bound.
-pub fn endpoint() -> Result<Endpoint, Failure> {
-    Ok(Endpoint::bind(&EndpointConfig {
-        loopback: true,
-        ..EndpointConfig::default()
-    })?)
+    _endpoint: Arc<dyn PeerTransport>,
 }
 
 /// The session as agents and browsers of this repository set it up.
@@ -102,7 +92,7 @@ impl Stage {
         let agent = Agent {
             key: Arc::new(IdentityKey::from_seed(random()?)),
             routes,
-            transport: Arc::new(endpoint()?),
+            transport: Stack::Str0m.endpoint()?,
             coord: format!("http://{coord}"),
             software: "p2claw-benches".to_owned(),
             api: None,
@@ -115,9 +105,9 @@ impl Stage {
             .clone()
             .ok_or("no alias")?;
         let alias = Alias::parse(&alias)?;
-        let near = endpoint()?;
+        let near = Stack::Str0m.endpoint()?;
         let coord = coord.to_string();
-        let visitor = timeout(PATIENCE, visit(&near, &coord, &app, &alias)).await??;
+        let visitor = timeout(PATIENCE, visit(&*near, &coord, &app, &alias)).await??;
         Ok(Self {
             visitor,
             _end: end.drop_guard(),
@@ -128,7 +118,7 @@ impl Stage {
 
 /// A visit by hand: offer, answer, proof, session.
 async fn visit(
-    endpoint: &Endpoint,
+    endpoint: &dyn PeerTransport,
     coord: &str,
     app: &AppName,
     alias: &Alias,

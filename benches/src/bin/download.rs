@@ -11,11 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use clap::Parser;
-use p2claw_agent::transport::{Peer, PeerEvent, PeerTransport as _};
-use p2claw_benches::stage::{Failure, Stage, endpoint};
-use p2claw_session::{Fields, LaneId, Request, Target, limits::FRAME_DEFAULT};
+use p2claw_benches::{
+    raw,
+    stack::Stack,
+    stage::{Failure, Stage},
+    transfer::fetch,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -40,7 +42,7 @@ async fn main() -> Result<(), Failure> {
     let bytes = arguments.megabytes * 1_000_000;
     let setup = Instant::now();
     let stage = Arc::new(Stage::open().await?);
-    fetch(&stage, 1).await?;
+    fetch(&stage.visitor, 1).await?;
     println!(
         "start of all parts to first response byte: {:?}",
         setup.elapsed()
@@ -49,11 +51,7 @@ async fn main() -> Result<(), Failure> {
     for round in 1..=arguments.rounds {
         raw.push(rate(bytes, tokio::spawn(raw_transfer(bytes)).await??));
         let stage = Arc::clone(&stage);
-        let fetched = tokio::spawn(async move {
-            let start = Instant::now();
-            fetch(&stage, bytes).await?;
-            Ok::<_, Failure>(start.elapsed())
-        });
+        let fetched = tokio::spawn(async move { fetch(&stage.visitor, bytes).await });
         http.push(rate(bytes, fetched.await??));
         println!(
             "round {round}: raw {:6.1} MB/s, HTTP {:6.1} MB/s",
@@ -68,83 +66,28 @@ async fn main() -> Result<(), Failure> {
     );
     let start = Instant::now();
     for _ in 0..arguments.requests {
-        fetch(&stage, 100).await?;
+        fetch(&stage.visitor, 100).await?;
     }
     let each = start.elapsed() / u32::try_from(arguments.requests)?.max(1);
     println!("small requests one after another: {each:?} each");
     Ok(())
 }
 
-async fn fetch(stage: &Stage, bytes: usize) -> Result<(), Failure> {
-    let mut exchange = stage.visitor.open(Request {
-        method: "GET".to_owned(),
-        target: Target::parse(&format!("/{bytes}"))?,
-        fields: Fields::new(),
-        end: true,
-        protocol: None,
-    })?;
-    let head = exchange.head().await?;
-    if head.status != 200 {
-        return Err(format!("the agent answered {}", head.status).into());
-    }
-    let mut received = 0;
-    while let Some(data) = exchange.response.data().await? {
-        received += data.len();
-    }
-    if received == bytes {
-        Ok(())
-    } else {
-        Err(format!("{received} of {bytes} bytes came").into())
-    }
-}
-
 /// The same peers without a session: messages of the size of a full frame on lane 0.
 async fn raw_transfer(bytes: usize) -> Result<Duration, Failure> {
-    let (near, far) = (endpoint()?, endpoint()?);
+    let (near, far) = (Stack::Str0m.endpoint()?, Stack::Str0m.endpoint()?);
     let mut offered = near.offer().await?;
     let accepted = far.accept(&offered.offer).await?;
     offered.peer.accept_answer(&accepted.answer)?;
-    let sender = tokio::spawn(send(accepted.peer, bytes));
-    let mut received = 0;
-    let mut start = None;
-    while received < bytes {
-        match next(&mut *offered.peer).await {
-            PeerEvent::Message(_, message) => {
-                start.get_or_insert_with(Instant::now);
-                received += message.len();
-            }
-            PeerEvent::Closed(reason) => return Err(reason.into()),
-            PeerEvent::LaneOpen(_)
-            | PeerEvent::Writable
-            | PeerEvent::Candidate(_)
-            | PeerEvent::Path(_) => {}
-        }
-    }
-    sender.abort();
-    Ok(start.map_or(Duration::ZERO, |start| start.elapsed()))
-}
-
-async fn send(mut peer: Box<dyn Peer>, bytes: usize) {
-    let message = Bytes::from(vec![0; FRAME_DEFAULT]);
-    let (mut sent, mut open) = (0, false);
-    loop {
-        while open && sent < bytes && peer.try_send(LaneId::ZERO, &message).unwrap_or(false) {
-            sent += message.len();
-        }
-        match next(&mut *peer).await {
-            PeerEvent::LaneOpen(LaneId::ZERO) => open = true,
-            PeerEvent::Closed(_) => return,
-            PeerEvent::LaneOpen(_)
-            | PeerEvent::Message(..)
-            | PeerEvent::Writable
-            | PeerEvent::Candidate(_)
-            | PeerEvent::Path(_) => {}
-        }
-    }
-}
-
-async fn next(peer: &mut dyn Peer) -> PeerEvent {
-    std::future::poll_fn(|cx| peer.poll_event(cx)).await
+    let mut sender = accepted.peer;
+    let sending = tokio::spawn(async move {
+        raw::opened(&mut *sender).await?;
+        raw::send(&mut *sender, bytes).await
+    });
+    raw::opened(&mut *offered.peer).await?;
+    let took = raw::receive(&mut *offered.peer, bytes).await?;
+    sending.abort();
+    Ok(took)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -7,16 +7,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::Parser;
 use futures_util::future::try_join_all;
-use p2claw_agent::connection::{self, Connection, Incoming};
+use p2claw_agent::connection;
 use p2claw_benches::{
     line::{self, Line},
     stack::Stack,
     stage::{Failure, session_config},
+    transfer::{fetch, serve},
 };
-use p2claw_session::{Fields, Request, Response, Role, Target};
+use p2claw_session::Role;
 use tokio::time::{Instant, sleep};
 
 #[global_allocator]
@@ -25,9 +25,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const BITS_PER_SECOND: u64 = 50_000_000;
 const ONE_WAY: Duration = Duration::from_millis(20);
 const QUEUE: usize = 250_000;
-
-/// One piece of a body.
-const PIECE: usize = 64 * 1024;
 
 /// Between two sparse requests.
 const SPARSE: Duration = Duration::from_millis(200);
@@ -143,58 +140,6 @@ async fn run(stack: Stack, loss: u32, seed: u64, megabytes: usize) -> Result<Run
         sparse: delays.get(delays.len() / 2).copied().unwrap_or(0.0),
         slowest: delays.last().copied().unwrap_or(0.0),
     })
-}
-
-async fn serve(agent: Connection) {
-    while let Some(incoming) = agent.accept().await {
-        tokio::spawn(async move {
-            // A visitor that goes away is no failure of the measurement's other end.
-            let _ = respond(incoming).await;
-        });
-    }
-}
-
-async fn respond(incoming: Incoming) -> Result<(), Failure> {
-    let Incoming {
-        request,
-        mut answer,
-        ..
-    } = incoming;
-    let mut left: usize = request.target.as_str().trim_start_matches('/').parse()?;
-    answer.respond(Response {
-        status: 200,
-        fields: Fields::new(),
-        end: false,
-    })?;
-    let piece = Bytes::from_static(&[0; PIECE]);
-    while left > 0 {
-        let length = left.min(PIECE);
-        answer.write(piece.slice(..length)).await?;
-        left -= length;
-    }
-    answer.finish(None)?;
-    Ok(())
-}
-
-async fn fetch(visitor: &Connection, bytes: usize) -> Result<Duration, Failure> {
-    let start = Instant::now();
-    let mut exchange = visitor.open(Request {
-        method: "GET".to_owned(),
-        target: Target::parse(&format!("/{bytes}"))?,
-        fields: Fields::new(),
-        end: true,
-        protocol: None,
-    })?;
-    exchange.head().await?;
-    let mut received = 0;
-    while let Some(data) = exchange.response.data().await? {
-        received += data.len();
-    }
-    if received == bytes {
-        Ok(start.elapsed())
-    } else {
-        Err(format!("{received} of {bytes} bytes came").into())
-    }
 }
 
 fn millis(time: Duration) -> f64 {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use p2claw_agent::{Agent, LinkStatus, RouteEntry, Routes};
+use p2claw_agent::{Agent, LinkStatus, RouteEntry, Routes, transport::LANES};
 use p2claw_coord::{RelayConfig as CoordRelay, WallClock};
 use p2claw_identity::{Alias, AppName, HostLabel, IdentityKey, PeerId};
 use p2claw_network::{Hub, HubConfig, Network};
@@ -218,7 +218,7 @@ fn app_name() -> AppName {
 /// When the host has no address.
 pub fn endpoint(network: &HostNetwork) -> io::Result<Endpoint> {
     let hub = Hub::bind_on(Arc::new(network.clone()), HubConfig::default())?;
-    Ok(Endpoint::on(hub, 4))
+    Ok(Endpoint::on(hub, LANES))
 }
 
 async fn coord(network: HostNetwork) -> Result<(), Failure> {

@@ -17,12 +17,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use p2claw_agent::connection::{Connection, Driver, Exchange, connect};
-use p2claw_agent::transport::PeerTransport;
+use p2claw_agent::transport::{LANES, PeerTransport};
 use p2claw_agent::{Agent, LinkStatus, RouteEntry, Routes};
 use p2claw_coord::Config;
 use p2claw_identity::{Alias, AppName, HostLabel, IdentityKey, Nonce, SessionId};
 use p2claw_network::{ByteStream, Datagram, Hub, HubConfig, Machine, Network, Transmit, UdpSocket};
-use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
+use p2claw_rtc_str0m::Endpoint;
 use p2claw_session::{ErrorCode, Fields, Role, Target};
 use p2claw_signaling::SignalCode;
 use p2claw_signaling::address::PublicAddress;
@@ -232,14 +232,14 @@ impl World {
         routes.expose(app.clone(), entry).unwrap();
         let key = Arc::new(IdentityKey::from_seed([7; 32]));
         let label = HostLabel::new(app, Alias::candidate(&key.peer_id(), 0));
-        let endpoint = Endpoint::bind(&EndpointConfig {
+        let hub = Hub::bind(HubConfig {
             loopback: true,
-            ..EndpointConfig::default()
+            ..HubConfig::default()
         });
         let agent = Agent {
             key,
             routes,
-            transport: Arc::new(endpoint.unwrap()),
+            transport: Arc::new(Endpoint::on(hub.unwrap(), LANES)),
             coord: format!("http://{coord}"),
             software: "test/1".to_owned(),
             api: None,
@@ -314,7 +314,7 @@ impl Visitor {
             ..HubConfig::default()
         };
         let hub = Hub::bind_on(Arc::new(machine.clone()), config).unwrap();
-        let endpoint = Endpoint::on(hub, 4);
+        let endpoint = Endpoint::on(hub, LANES);
         let mut offered = endpoint.offer().await.unwrap();
         let (label, _) = world.host.split_once('.').unwrap();
         let label = HostLabel::parse(label).unwrap();

@@ -357,11 +357,6 @@ impl Internet {
         self.middle.counter("direct")
     }
 
-    /// UDP that has passed a router.
-    pub(crate) fn passed(&self, router: RouterId) -> Counted {
-        self.routers[router.0].0.counter("passed")
-    }
-
     /// IP fragments, wherever they were seen.
     pub(crate) fn fragments(&self) -> u64 {
         let routers = self.routers.iter().map(|(router, _)| router);

@@ -65,10 +65,7 @@ const SILENCE: &str = r#"
 impl Router<'_> {
     /// The rules; its interfaces are `lan` and `wan`.
     pub(crate) fn rules(&self) -> String {
-        let mut rules = format!(
-            "table inet path {{{FRAGMENTS}  counter passed {{ }}\n{}",
-            self.filter()
-        );
+        let mut rules = format!("table inet path {{{FRAGMENTS}\n{}", self.filter());
         if !self.tells_size {
             rules.push_str(SILENCE);
         }
@@ -102,7 +99,6 @@ impl Router<'_> {
                 rule("drop");
             }
         }
-        rule("meta l4proto udp counter name \"passed\"");
         match self.nat {
             Nat::None => {
                 return format!(

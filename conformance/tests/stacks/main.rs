@@ -24,14 +24,11 @@ mod websockets;
 
 use std::{sync::Arc, time::Duration};
 
-use p2claw_agent::transport::PeerTransport;
+use p2claw_agent::transport::{LANES, PeerTransport};
 use p2claw_network::{Hub, HubConfig, Machine, Network};
 
 /// Longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// As agents and browsers of this repository set a session up (RTC-003).
-const LANES: u8 = 4;
 
 /// A WebRTC stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

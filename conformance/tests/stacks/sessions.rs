@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use p2claw_agent::{
     connection::{Connection, Driver, Incoming, StreamError, connect},
-    transport::{Peer, PeerEvent, PeerTransport},
+    transport::{LANES, Peer, PeerEvent, PeerTransport},
 };
 use p2claw_session::{Config, ErrorCode, Fields, Request, Response, Role, Target};
 use tokio::{task::JoinHandle, time::timeout};
 
-use crate::{LANES, PATIENCE, Stack};
+use crate::{PATIENCE, Stack};
 
 /// Two ends of a session, each driven by a task.
 pub(crate) struct Pair {

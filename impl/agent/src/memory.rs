@@ -21,15 +21,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
 use crate::transport::{
-    Accepted, CandidateKind, Offered, Path, PathState, Peer, PeerEvent, PeerTransport,
+    Accepted, CandidateKind, LANES, Offered, Path, PathState, Peer, PeerEvent, PeerTransport,
     TransportError,
 };
 
 /// Messages on their way, for each direction.
 const QUEUE: usize = 16;
-
-/// Lanes of every peer.
-const LANES: u8 = 4;
 
 /// What either end gathers for each description: the address at which nobody listens, and the end.
 const CANDIDATE: &str = "candidate:1 1 udp 2130706431 127.0.0.1 9 typ host";

@@ -23,6 +23,9 @@ use p2claw_session::LaneId;
 /// Label of every pre-negotiated data channel (`RTC-002`).
 pub const LANE_LABEL: &str = "p2claw";
 
+/// Lanes that agents and visitors of this repository open, as the browser client does (`RTC-003`).
+pub const LANES: u8 = 4;
+
 /// How long a peer that was closed waits for the other end to acknowledge its last messages.
 pub const LINGER: Duration = Duration::from_secs(2);
 

@@ -130,18 +130,26 @@ test("a direct path that gives way to a relay is looked for again, until the age
   pass(20_000);
   assert.deepEqual(at, [], "it came back");
   restarts.takes("relayed");
-  pass(8_000);
-  assert.deepEqual(at.splice(0), [53_000, 58_000]);
-  restarts.answered();
+  pass(18_000);
+  assert.deepEqual(at.splice(0), [53_000, 68_000]);
+  restarts.stay();
   restarts.takes("relayed");
-  pass(20_000);
+  pass(60_000);
   assert.deepEqual(at, [], "there is none now");
   restarts.takes("direct");
   restarts.lost();
   restarts.found();
   restarts.takes("relayed");
+  pass(120_000);
+  assert.equal(at.splice(0).length, 3, "it came back as a detour, and nobody answers");
+  restarts.takes("direct");
+  restarts.takes("relayed");
+  restarts.lost();
   pass(3_000);
-  assert.equal(at.length, 1, "it came back as a detour");
+  restarts.stay();
+  at.length = 0;
+  pass(20_000);
+  assert.equal(at.length, 4, "a path that is lost is looked for whoever answers");
 });
 
 // RTC-019, SIG-047

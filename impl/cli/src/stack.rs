@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use p2claw_agent::transport::PeerTransport;
+use p2claw_agent::transport::{LANES, PeerTransport};
 use p2claw_network::Hub;
-
-/// As the browser client has them (`RTC-003`).
-const LANES: u8 = 4;
 
 #[derive(Debug, Args)]
 pub(crate) struct StackArguments {

@@ -27,9 +27,9 @@ use crate::{
     wire::Wire,
 };
 
-/// A request is sent again so soon, less what [`Clock`] is put forward; RFC 8489's 500 ms would be
-/// felt where a packet is lost.
-const FIRST_REPEAT: Duration = Duration::from_millis(400);
+/// A request is sent again so soon, less what [`Clock`] is put forward meanwhile, 250 ms at most;
+/// RFC 8489's 500 ms would be felt where a packet is lost.
+const FIRST_REPEAT: Duration = Duration::from_millis(450);
 /// Longest time between two repetitions.
 const LAST_REPEAT: Duration = Duration::from_secs(4);
 /// Repetitions of a request.
@@ -190,7 +190,7 @@ impl Turn {
 /// The library leaves 50 ms between any two requests. Before a path through a relay is up there are
 /// half a dozen of them: a login, a permission for each address of the peer, a channel. RFC 8489
 /// section 6.2.1 lets ten be under way at once, so this clock goes forward by those 50 ms when a
-/// request waits for nothing else, a few times in a row. It never goes back; permissions and
+/// request is due within them, a few times in a row. It never goes back; permissions and
 /// allocations are renewed that much sooner.
 struct Clock {
     epoch: Instant,
@@ -205,7 +205,7 @@ impl Clock {
     /// The library's time between two requests.
     const CADENCE: Duration = Duration::from_millis(50);
     /// Requests that may leave at once; one more each [`Self::CADENCE`].
-    const BURST: u32 = 6;
+    const BURST: u32 = 4;
 
     fn new() -> Self {
         let now = Instant::now();
@@ -230,11 +230,15 @@ impl Clock {
 
     /// What it would tell if it were put forward, where that is allowed.
     fn forward(&mut self) -> Option<TurnInstant> {
+        self.fill();
+        (self.allowed > 0).then(|| self.now() + Self::CADENCE)
+    }
+
+    fn fill(&mut self) {
         while self.allowed < Self::BURST && self.counted.elapsed() >= Self::CADENCE {
             self.allowed += 1;
             self.counted += Self::CADENCE;
         }
-        (self.allowed > 0).then(|| self.now() + Self::CADENCE)
     }
 
     fn put_forward(&mut self) {
@@ -243,6 +247,7 @@ impl Clock {
 
     /// A request leaves.
     fn count(&mut self) {
+        self.fill();
         if self.allowed == Self::BURST {
             self.counted = Instant::now();
         }

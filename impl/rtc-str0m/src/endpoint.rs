@@ -1,12 +1,12 @@
 //! The sockets that all peers share, and the making of peers.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use p2claw_agent::transport::{
     Accepted, LANE_LABEL, Offered, PeerTransport, TransportError, pacing,
 };
-use p2claw_network::{Hub, HubConfig, LocalCandidate, Network, Port};
+use p2claw_network::{Hub, LocalCandidate, Network, Port};
 use p2claw_proto::v1::IceServer;
 use str0m::{
     Candidate, Rtc, RtcConfig,
@@ -37,28 +37,6 @@ const DATAGRAM: usize = 1200 - 40 - 8 - 4;
 /// Above this, str0m warns.
 const DATAGRAM_MAX: usize = 1280;
 
-/// How an [`Endpoint`] uses the network.
-#[derive(Debug, Clone)]
-pub struct EndpointConfig {
-    /// UDP port on all addresses; 0 lets the system choose.
-    pub port: u16,
-    /// Offer `127.0.0.1` and `::1` beside the machine's other addresses. They are always offered
-    /// where there is nothing else.
-    pub loopback: bool,
-    /// Lanes to open, 1..=16 (`RTC-002`).
-    pub lanes: u8,
-}
-
-impl Default for EndpointConfig {
-    fn default() -> Self {
-        Self {
-            port: 0,
-            loopback: false,
-            lanes: 4,
-        }
-    }
-}
-
 /// Makes peers on the sockets of a [`Hub`].
 #[derive(Debug)]
 pub struct Endpoint {
@@ -74,19 +52,6 @@ struct Fresh {
 }
 
 impl Endpoint {
-    /// Binds one socket for IPv4 and, where the machine has it, one for IPv6.
-    ///
-    /// # Errors
-    /// When no socket of either family can be bound to the port.
-    pub fn bind(config: &EndpointConfig) -> io::Result<Self> {
-        let hub = Hub::bind(HubConfig {
-            port: config.port,
-            loopback: config.loopback,
-            ..HubConfig::default()
-        })?;
-        Ok(Self::on(hub, config.lanes))
-    }
-
     /// Uses sockets that are there already. `lanes` is 1..=16 (`RTC-002`).
     #[must_use]
     pub fn on(hub: Hub, lanes: u8) -> Self {

@@ -5,10 +5,11 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use p2claw_agent::transport::PeerTransport;
-//! use p2claw_rtc_str0m::{Endpoint, EndpointConfig};
+//! use p2claw_agent::transport::{LANES, PeerTransport};
+//! use p2claw_network::{Hub, HubConfig};
+//! use p2claw_rtc_str0m::Endpoint;
 //!
-//! let endpoint = Endpoint::bind(&EndpointConfig::default())?;
+//! let endpoint = Endpoint::on(Hub::bind(HubConfig::default())?, LANES);
 //! let accepted = endpoint.accept("v=0 ...").await?;
 //! println!("{}", accepted.answer);
 //! # Ok(())
@@ -20,4 +21,4 @@ mod description;
 mod endpoint;
 mod peer;
 
-pub use endpoint::{Endpoint, EndpointConfig};
+pub use endpoint::Endpoint;

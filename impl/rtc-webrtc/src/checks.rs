@@ -19,6 +19,8 @@ use rtc::stun::{
 };
 use tokio::time::Instant;
 
+use crate::settings::DISCONNECTED;
+
 /// Between two rounds at least; rtc's own interval.
 pub(crate) const ROUND_MIN: Duration = Duration::from_millis(5);
 
@@ -108,6 +110,8 @@ pub(crate) struct Checks {
     /// This end nominates.
     controlling: bool,
     state: State,
+    /// When the search began, unless it is the first one.
+    restarted: Option<Instant>,
     rounds: u32,
     /// No round is due before.
     not_before: Instant,
@@ -142,6 +146,7 @@ impl Checks {
         Self {
             controlling,
             state: State::Searching,
+            restarted: None,
             rounds: 0,
             not_before: now,
             sources: Vec::new(),
@@ -158,6 +163,7 @@ impl Checks {
     /// All that was found out is void (RFC 8445 section 9).
     pub(crate) fn restart(&mut self) {
         *self = Self::new(self.controlling);
+        self.restarted = Some(Instant::now());
     }
 
     /// A candidate of the other end. `false`: it has too many.
@@ -281,10 +287,14 @@ impl Checks {
         self.state = State::Lost;
     }
 
-    /// Whether packets get through; `None` before the first pair is found, and after a restart.
+    /// Whether packets get through; `None` before the first pair is found, and for a while after a
+    /// restart.
     pub(crate) fn works(&self) -> Option<bool> {
         match self.state {
-            State::Searching => None,
+            State::Searching => self
+                .restarted
+                .filter(|at| at.elapsed() >= DISCONNECTED)
+                .map(|_| false),
             State::Connected => Some(true),
             State::Lost => Some(self.silent_at().is_some_and(|at| Instant::now() < at)),
         }
@@ -337,6 +347,20 @@ mod tests {
         assert!(checks.admit(source(1)), "it is known");
         checks.restart();
         assert!(checks.admit(source(SOURCES_MAX + 1)));
+    }
+
+    /// A restart that finds nothing is told of, so that the next one comes.
+    #[tokio::test(start_paused = true)]
+    async fn a_search_without_end_is_a_lost_path_but_for_the_first() {
+        let mut checks = Checks::new(true);
+        tokio::time::advance(2 * DISCONNECTED).await;
+        assert_eq!(checks.works(), None);
+        checks.restart();
+        assert_eq!(checks.works(), None);
+        tokio::time::advance(DISCONNECTED).await;
+        assert_eq!(checks.works(), Some(false));
+        checks.connected();
+        assert_eq!(checks.works(), Some(true));
     }
 
     /// rtc wants a round every 5 ms.

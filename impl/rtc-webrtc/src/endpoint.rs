@@ -1,10 +1,10 @@
 //! The sockets that all peers share, and the making of peers.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use p2claw_agent::transport::{Accepted, LANE_LABEL, Offered, PeerTransport, TransportError};
-use p2claw_network::{Hub, HubConfig, Network, Port};
+use p2claw_network::{Hub, Network, Port};
 use p2claw_proto::v1::IceServer;
 use rtc::{
     data_channel::{RTCDataChannelId, RTCDataChannelInit},
@@ -17,28 +17,6 @@ use crate::{
     peer::{Parts, WebrtcPeer},
     settings::settings,
 };
-
-/// How an [`Endpoint`] uses the network.
-#[derive(Debug, Clone)]
-pub struct EndpointConfig {
-    /// UDP port on all addresses; 0 lets the system choose.
-    pub port: u16,
-    /// Offer `127.0.0.1` and `::1` beside the machine's other addresses. They are always offered
-    /// where there is nothing else.
-    pub loopback: bool,
-    /// Lanes to open, 1..=16 (`RTC-002`).
-    pub lanes: u8,
-}
-
-impl Default for EndpointConfig {
-    fn default() -> Self {
-        Self {
-            port: 0,
-            loopback: false,
-            lanes: 4,
-        }
-    }
-}
 
 /// Makes peers on the sockets of a [`Hub`].
 #[derive(Debug)]
@@ -55,19 +33,6 @@ struct Fresh {
 }
 
 impl Endpoint {
-    /// Binds one socket for IPv4 and, where the machine has it, one for IPv6.
-    ///
-    /// # Errors
-    /// When no socket of either family can be bound to the port.
-    pub fn bind(config: &EndpointConfig) -> io::Result<Self> {
-        let hub = Hub::bind(HubConfig {
-            port: config.port,
-            loopback: config.loopback,
-            ..HubConfig::default()
-        })?;
-        Ok(Self::on(hub, config.lanes))
-    }
-
     /// Uses sockets that are there already. `lanes` is 1..=16 (`RTC-002`).
     #[must_use]
     pub fn on(hub: Hub, lanes: u8) -> Self {

@@ -6,10 +6,11 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use p2claw_agent::transport::PeerTransport;
-//! use p2claw_rtc_webrtc::{Endpoint, EndpointConfig};
+//! use p2claw_agent::transport::{LANES, PeerTransport};
+//! use p2claw_network::{Hub, HubConfig};
+//! use p2claw_rtc_webrtc::Endpoint;
 //!
-//! let endpoint = Endpoint::bind(&EndpointConfig::default())?;
+//! let endpoint = Endpoint::on(Hub::bind(HubConfig::default())?, LANES);
 //! let accepted = endpoint.accept("v=0 ...").await?;
 //! println!("{}", accepted.answer);
 //! # Ok(())
@@ -23,4 +24,4 @@ mod opening;
 mod peer;
 mod settings;
 
-pub use endpoint::{Endpoint, EndpointConfig};
+pub use endpoint::Endpoint;

@@ -20,7 +20,7 @@ use crate::checks;
 const CHECKS_PER_PAIR: u16 = 200;
 
 /// Silence of the path before it counts as lost: two consent checks, and a little.
-const DISCONNECTED: Duration = Duration::from_secs(5);
+pub(crate) const DISCONNECTED: Duration = Duration::from_secs(5);
 
 /// The session decides when a lost path ends it (`SES-063`), not the stack. Zero is never.
 const FAILED: Duration = Duration::ZERO;

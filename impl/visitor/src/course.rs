@@ -310,6 +310,11 @@ impl Course {
                 self.introduction = None;
                 running.settled = None;
                 if is_gone(&error) {
+                    if self.path.borrow().lost_since.is_none() {
+                        // Somebody says so of a session that is alive.
+                        running.stay_relayed();
+                        return Ok(());
+                    }
                     self.connection
                         .close(ErrorCode::NO_ERROR, "the agent does not know the session");
                 }

@@ -181,9 +181,15 @@ impl Visit {
 
     /// Ends the session, and waits a moment for the other end to hear of it.
     pub async fn close(&self) {
+        self.leave(CLOSE_DEADLINE).await;
+    }
+
+    /// The same, but once the word has left it waits for `patience` at most.
+    pub async fn leave(&self, patience: Duration) {
         self.connection
             .close(ErrorCode::NO_ERROR, "the visitor is done");
-        let _ = timeout(CLOSE_DEADLINE, self.wait()).await;
+        let _ = timeout(CLOSE_DEADLINE, self.connection.parted()).await;
+        let _ = timeout(patience, self.wait()).await;
     }
 }
 

@@ -10,15 +10,14 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod agent;
-mod child;
+mod order;
 mod others;
 mod process;
-mod raw;
 mod table;
 mod visitor;
 
-use clap::{Parser, Subcommand};
-use p2claw_benches::{stack::Stack, stage::Failure};
+use clap::Parser;
+use p2claw_benches::{child::AsChild, stack::Stack, stage::Failure};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -26,7 +25,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
-    child: Option<Child>,
+    child: Option<AsChild>,
     #[command(flatten)]
     sizes: Sizes,
     /// Only this stack as visitor
@@ -53,20 +52,10 @@ struct Sizes {
     sessions: usize,
 }
 
-#[derive(Debug, Subcommand)]
-enum Child {
-    /// The other end, started by this program itself
-    #[command(hide = true)]
-    Agent {
-        /// Its stack
-        stack: Stack,
-    },
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
-    if let Some(Child::Agent { stack }) = arguments.child {
+    if let Some(AsChild::Agent { stack }) = arguments.child {
         return agent::run(stack).await;
     }
     let chosen = |stack: Option<Stack>| stack.map_or(Stack::ALL.to_vec(), |stack| vec![stack]);

@@ -5,26 +5,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use futures_util::future::try_join_all;
 use p2claw_agent::{
     connection::{self, Connection},
     transport::{Offered, PeerTransport},
 };
 use p2claw_benches::{
+    child::Child,
+    raw,
     stack::Stack,
     stage::{Failure, session_config},
+    transfer::{fetch, request, upload},
 };
-use p2claw_session::{Fields, Request, Role, Target};
+use p2claw_session::Role;
 
 use crate::{
     Sizes,
-    child::{Agent, Work},
-    process, raw,
+    order::{Answer, Order, Work},
+    process,
 };
-
-/// One piece of a body.
-const PIECE: usize = 64 * 1024;
 
 /// Requests at a time, where they are in parallel.
 const PARALLEL: usize = 32;
@@ -65,7 +64,7 @@ pub(crate) async fn measure(visitor: Stack, agent: Stack, sizes: &Sizes) -> Resu
     let bytes = sizes.megabytes * 1_000_000;
     let mut bench = Bench {
         endpoint: visitor.endpoint()?,
-        agent: Agent::start(agent)?,
+        agent: Child::start(agent)?,
     };
     let session = bench.session().await?;
     fetch(&session, 1_000_000).await?;
@@ -109,13 +108,14 @@ pub(crate) async fn measure(visitor: Stack, agent: Stack, sizes: &Sizes) -> Resu
 
 struct Bench {
     endpoint: Arc<dyn PeerTransport>,
-    agent: Agent,
+    agent: Child,
 }
 
 impl Bench {
     async fn peer(&mut self, work: Work) -> Result<Offered, Failure> {
         let mut offered = self.endpoint.offer().await?;
-        let answer = self.agent.order(offered.offer.clone(), work).await?;
+        let offer = offered.offer.clone();
+        let Answer { answer } = self.agent.ask(&Order { offer, work }).await?;
         offered.peer.accept_answer(&answer)?;
         Ok(offered)
     }
@@ -183,7 +183,7 @@ impl Bench {
         for session in &sessions {
             let mut exchanges = Vec::new();
             for _ in 0..STREAMS {
-                exchanges.push(session.open(request("POST", 1, false)?)?);
+                exchanges.push(session.open(request("POST", "/1", false)?)?);
             }
             open.push(exchanges);
         }
@@ -206,47 +206,6 @@ impl Bench {
             each(with_streams, after),
         ))
     }
-}
-
-fn request(method: &str, bytes: usize, end: bool) -> Result<Request, Failure> {
-    Ok(Request {
-        method: method.to_owned(),
-        target: Target::parse(&format!("/{bytes}"))?,
-        fields: Fields::new(),
-        end,
-        protocol: None,
-    })
-}
-
-async fn fetch(session: &Connection, bytes: usize) -> Result<Duration, Failure> {
-    let start = Instant::now();
-    let mut exchange = session.open(request("GET", bytes, true)?)?;
-    exchange.head().await?;
-    let mut received = 0;
-    while let Some(data) = exchange.response.data().await? {
-        received += data.len();
-    }
-    if received == bytes {
-        Ok(start.elapsed())
-    } else {
-        Err(format!("{received} of {bytes} bytes came").into())
-    }
-}
-
-async fn upload(session: &Connection, bytes: usize) -> Result<Duration, Failure> {
-    let start = Instant::now();
-    let mut exchange = session.open(request("POST", 0, false)?)?;
-    let piece = Bytes::from_static(&[0; PIECE]);
-    let mut left = bytes;
-    while left > 0 {
-        let length = left.min(PIECE);
-        exchange.body.write(piece.slice(..length)).await?;
-        left -= length;
-    }
-    exchange.body.finish(None)?;
-    exchange.head().await?;
-    while exchange.response.data().await?.is_some() {}
-    Ok(start.elapsed())
 }
 
 fn median(mut transfers: Vec<Transfer>) -> Transfer {

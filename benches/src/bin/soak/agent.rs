@@ -1,6 +1,6 @@
 //! The process that is watched: coord, edge, agent and an app.
 
-use std::{process::Stdio, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -13,21 +13,14 @@ use axum::{
 };
 use futures_util::StreamExt as _;
 use p2claw_agent::{Agent, LinkStatus, RouteEntry, Routes};
-use p2claw_benches::{stack::Stack, stage::Failure};
+use p2claw_benches::{child::Parent, stack::Stack, stage::Failure, transfer::PIECE};
 use p2claw_identity::{AppName, IdentityKey};
 use p2claw_signaling::address::PublicAddress;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
-    net::TcpListener,
-    process::{Child, ChildStdin, ChildStdout, Command},
-    sync::watch,
-};
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::figures::Figures;
-
-/// One piece of a body.
-const PIECE: usize = 64 * 1024;
 
 /// Visits a second: far more than the soak begins.
 const VISITS: p2claw_coord::Rate = p2claw_coord::Rate {
@@ -35,48 +28,11 @@ const VISITS: p2claw_coord::Rate = p2claw_coord::Rate {
     burst: 1_000,
 };
 
-/// The child, as the parent sees it.
-pub(crate) struct Process {
-    url: String,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
-    _process: Child,
-}
-
-impl Process {
-    pub(crate) async fn start(stack: Stack) -> Result<Self, Failure> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .args(["agent", stack.name()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let input = process.stdin.take().ok_or("the child has no input")?;
-        let output = process.stdout.take().ok_or("the child has no output")?;
-        let mut output = BufReader::new(output).lines();
-        let url = output.next_line().await?.ok_or("the child has ended")?;
-        Ok(Self {
-            url,
-            input,
-            output,
-            _process: process,
-        })
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Asks for its figures.
-    pub(crate) async fn figures(&mut self) -> Result<Figures, Failure> {
-        self.input.write_all(b"figures\n").await?;
-        let line = self
-            .output
-            .next_line()
-            .await?
-            .ok_or("the child has ended")?;
-        Ok(serde_json::from_str(&line)?)
-    }
+/// What the parent may want.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// The process's figures at this moment.
+    Figures,
 }
 
 /// The child itself: it serves until its input ends.
@@ -126,15 +82,10 @@ pub(crate) async fn run(stack: Stack) -> Result<(), Failure> {
         .await?
         .url(name.as_str())
         .ok_or("coord gave no alias")?;
-    let mut output = tokio::io::stdout();
-    output.write_all(format!("{url}\n").as_bytes()).await?;
-    output.flush().await?;
-    let mut orders = BufReader::new(tokio::io::stdin()).lines();
-    while orders.next_line().await?.is_some() {
-        let mut line = serde_json::to_vec(&Figures::now())?;
-        line.push(b'\n');
-        output.write_all(&line).await?;
-        output.flush().await?;
+    let mut parent = Parent::new();
+    parent.tell(&url).await?;
+    while let Some(Order::Figures) = parent.listen().await? {
+        parent.tell(&Figures::now()).await?;
     }
     end.cancel();
     Ok(())

@@ -12,10 +12,15 @@ mod visits;
 
 use std::time::Duration;
 
+use agent::Order;
 use cap::Cap;
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use figures::Figures;
-use p2claw_benches::{stack::Stack, stage::Failure};
+use p2claw_benches::{
+    child::{AsChild, Child},
+    stack::Stack,
+    stage::Failure,
+};
 use tokio::time::{Instant, sleep};
 
 #[global_allocator]
@@ -33,7 +38,7 @@ const SETTLE: Duration = Duration::from_secs(100);
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
-    child: Option<Child>,
+    child: Option<AsChild>,
     /// How long visitors come and go
     #[arg(long, default_value_t = 600)]
     seconds: u64,
@@ -45,16 +50,6 @@ struct Arguments {
     rtc: Option<Stack>,
 }
 
-#[derive(Debug, Subcommand)]
-enum Child {
-    /// The other process, started by this program itself
-    #[command(hide = true)]
-    Agent {
-        /// Its stack
-        stack: Stack,
-    },
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
@@ -63,7 +58,7 @@ async fn main() -> Result<(), Failure> {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    if let Some(Child::Agent { stack }) = arguments.child {
+    if let Some(AsChild::Agent { stack }) = arguments.child {
         return agent::run(stack).await;
     }
     let stacks = arguments
@@ -86,12 +81,12 @@ async fn soak(stack: Stack, arguments: &Arguments) -> Result<Vec<String>, Failur
         "{name}: {} visitors at a time for {} s",
         arguments.visitors, arguments.seconds
     );
-    let mut agent = agent::Process::start(stack).await?;
-    let url = agent.url().to_owned();
+    let mut agent = Child::start(stack)?;
+    let url: String = agent.listen().await?;
     // What is made once, is made by the first visits.
     visits::run(&url, stack, 4, Duration::from_secs(3)).await?;
     settle(&mut agent, None).await?;
-    let before = agent.figures().await?;
+    let before: Figures = agent.ask(&Order::Figures).await?;
     println!("  before   {before}");
     let most = watch(
         &mut agent,
@@ -106,7 +101,7 @@ async fn soak(stack: Stack, arguments: &Arguments) -> Result<Vec<String>, Failur
     println!("  most     {}", most.1);
     println!("  visits   {}", most.0);
     settle(&mut agent, Some(before)).await?;
-    let after = agent.figures().await?;
+    let after: Figures = agent.ask(&Order::Figures).await?;
     println!("  after    {after}");
     if most.0.done() == 0 {
         return Err(format!("{name}: no visit came to its end").into());
@@ -140,7 +135,7 @@ async fn soak(stack: Stack, arguments: &Arguments) -> Result<Vec<String>, Failur
 
 /// Runs the visits, and looks at the agent meanwhile: the most of each figure.
 async fn watch(
-    agent: &mut agent::Process,
+    agent: &mut Child,
     visits: impl Future<Output = Result<visits::Tally, Failure>>,
 ) -> Result<(visits::Tally, Figures), Failure> {
     let mut most = Figures::default();
@@ -148,19 +143,19 @@ async fn watch(
     loop {
         tokio::select! {
             tally = &mut visits => return Ok((tally?, most)),
-            () = sleep(Duration::from_secs(1)) => most = most.max(agent.figures().await?),
+            () = sleep(Duration::from_secs(1)) => most = most.max(agent.ask(&Order::Figures).await?),
         }
     }
 }
 
 /// Waits until the agent has as little as before, or as few tasks as it will have.
-async fn settle(agent: &mut agent::Process, goal: Option<Figures>) -> Result<(), Failure> {
+async fn settle(agent: &mut Child, goal: Option<Figures>) -> Result<(), Failure> {
     let end = Instant::now() + SETTLE;
     let mut lowest = usize::MAX;
     let mut since = Instant::now();
     while Instant::now() < end {
         sleep(Duration::from_millis(500)).await;
-        let now = agent.figures().await?;
+        let now: Figures = agent.ask(&Order::Figures).await?;
         match goal {
             Some(goal)
                 if now.tasks <= goal.tasks + LEFT_TASKS

@@ -4,8 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use p2claw_agent::connection::Message;
-use p2claw_benches::{stack::Stack, stage::Failure};
-use p2claw_session::{Close, Fields, MessageKind, Request, Target};
+use p2claw_benches::{
+    stack::Stack,
+    stage::Failure,
+    transfer::{PIECE, request},
+};
+use p2claw_session::{Close, Fields, MessageKind, Target};
 use p2claw_visitor::{Address, Opened, Visit, Visitor, VisitorConfig};
 use tokio::{
     task::JoinSet,
@@ -14,9 +18,6 @@ use tokio::{
 
 /// Bytes of one download, and of one upload.
 const BODY: usize = 1_000_000;
-
-/// One piece of an upload.
-const PIECE: usize = 32 * 1024;
 
 /// Longer than any visit takes beside a hundred others on two processors.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -151,16 +152,6 @@ async fn one(
     }
     visit.close().await;
     Ok(())
-}
-
-fn request(method: &str, target: &str, end: bool) -> Result<Request, Failure> {
-    Ok(Request {
-        method: method.to_owned(),
-        target: Target::parse(target)?,
-        fields: Fields::new(),
-        end,
-        protocol: None,
-    })
 }
 
 async fn download(visit: &Visit, bytes: usize) -> Result<(), Failure> {

@@ -7,6 +7,7 @@
 
 mod agents;
 mod clocks;
+mod coords;
 mod hairpins;
 mod lines;
 mod mappings;

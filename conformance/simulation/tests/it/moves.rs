@@ -2,19 +2,12 @@
 
 use std::time::Duration;
 
-use p2claw_simulation::{internet::HostId, side::Side, world::World};
+use p2claw_simulation::side::Side;
 
-use crate::scene::{HOME, SYMMETRIC, downloader, pass, wait, world_with_agent};
+use crate::scene::{HOME, SYMMETRIC, downloader, move_to, pass, wait, world_with_agent};
 
 /// A body of 20 s.
 const SLOW: &str = "/slow/1600000";
-
-/// Moves a host behind a box of its own elsewhere; what it had before is gone.
-fn move_to(world: &mut World<'_>, host: HostId, side: &Side) {
-    let place = world.place(side);
-    let mut internet = world.simulation.internet().lock();
-    internet.move_host(host, vec![place]);
-}
 
 /// RTC-019, RTC-020: a visitor who moves takes the session along, and every byte of the body
 /// comes, whatever is between the ends before and behind; directly where that can be.

@@ -163,3 +163,10 @@ pub(crate) fn wait(world: &mut World<'_>, limit: u64, what: &str, done: impl FnM
 pub(crate) fn pass(world: &mut World<'_>, time: Duration) {
     world.simulation.run_until(time, || false).unwrap();
 }
+
+/// Moves a host behind a box of its own elsewhere; what it had before is gone.
+pub(crate) fn move_to(world: &mut World<'_>, host: HostId, side: &Side) {
+    let place = world.place(side);
+    let mut internet = world.simulation.internet().lock();
+    internet.move_host(host, vec![place]);
+}

@@ -335,6 +335,7 @@ impl Driver {
         }
         self.peer_closing = true;
         self.peer.close();
+        self.shared.parted.cancel();
         true
     }
 }
@@ -351,6 +352,7 @@ fn transport_closed(reason: &str) -> SessionError {
 impl Drop for Driver {
     /// A driver that is dropped before its end, with its task for instance, leaves nobody waiting.
     fn drop(&mut self) {
+        self.shared.parted.cancel();
         self.shared
             .lock()
             .end(transport_closed("the connection was dropped"));

@@ -33,6 +33,7 @@ use statistics::Meter;
 pub use statistics::{Stage, Statistics, Traffic};
 pub use streams::{Exchange, Incoming, RecvBody, SendBody, StreamError};
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::transport::Peer;
 
@@ -57,6 +58,7 @@ pub fn connect(role: Role, config: Config, peer: Box<dyn Peer>) -> (Connection, 
         }),
         driver: AtomicWaker::new(),
         path: watch::Sender::new(PathView::default()),
+        parted: CancellationToken::new(),
     });
     (
         Connection {
@@ -121,6 +123,11 @@ impl Connection {
     pub fn close(&self, code: ErrorCode, reason: &str) {
         self.shared.with(|state| state.session.close(code, reason));
     }
+
+    /// Waits until the last message of a session that is over has left.
+    pub async fn parted(&self) {
+        self.shared.parted.cancelled().await;
+    }
 }
 
 impl fmt::Debug for Connection {
@@ -133,6 +140,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     driver: AtomicWaker,
     path: watch::Sender<PathView>,
+    /// The peer has the last message of a session that is over, or there is no driver.
+    parted: CancellationToken,
 }
 
 /// Everything per stream goes with the stream; the session bounds their number.

@@ -28,6 +28,8 @@ export class AppFrame {
   #navigations = 0;
   /** The document that has not begun yet; `entry`: the tab has an entry for it already. */
   #awaiting: { navigation: number; url: string; entry: boolean } | undefined;
+  /** A document that was given up, and shown all the same, is asked for once more. */
+  #again = false;
   /** The tab is on its way back from an entry whose document did not come. */
   #returning = false;
 
@@ -106,6 +108,9 @@ export class AppFrame {
     this.#attached = inner;
     this.#awaiting = undefined;
     this.#broken = inner.documentElement?.dataset["p2clawBroken"];
+    // Of two requests for one document Firefox may show the one that gave way to the other.
+    this.#again = this.#broken === "CANCELLED" && !this.#again;
+    if (this.#again) return this.open(inner.location.href);
     this.#events.onDocument(this.#broken);
     this.#titleObserver?.disconnect();
     if (this.#broken !== undefined) return;

@@ -122,13 +122,15 @@ export class Connection {
     if (this.#path === "lost") this.#events.onRestart();
     try {
       await restart.run(() => {
-        this.#restarts.answered();
+        this.#restarts.stay();
         if (this.#path !== "lost") this.#settle(SETTLE_RESTART_MS);
       });
     } catch (error) {
       if (this.#state !== "open" || this.#introduction !== restart) return;
       const { code, refused } = error as Partial<VisitError>;
-      if (code === "NO_SUCH_VISIT") this.#fail(new VisitError("LOST", "the agent does not have the session any more"));
+      // Of a session that is alive somebody else says so.
+      if (code === "NO_SUCH_VISIT" && this.#path !== "lost") this.#restarts.stay();
+      else if (code === "NO_SUCH_VISIT") this.#fail(new VisitError("LOST", "the agent does not have the session any more"));
       // An answer for another session: somebody does not know of restarts, or lies (SIG-046).
       else if (refused) restart.cancel();
     }

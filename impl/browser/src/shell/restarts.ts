@@ -2,7 +2,7 @@
  * When ICE is restarted (RTC-019).
  *
  *   with a path --lost--> lost for 2 s --> restart --> 5 s --> restart ... until it is found
- *   direct --relayed--> relayed for 2 s --> restart --> 5 s --> restart ... until one is answered
+ *   direct --relayed--> relayed for 2 s --> restart --> 15 s --> restart ... until one is answered, or three
  *
  * A path that comes back by itself through a relay tells that the agent has moved; from there it may
  * be reached directly as well.
@@ -12,6 +12,9 @@
 
 const LOST_MS = 2_000;
 const AGAIN_MS = 5_000;
+/** Nothing is lost on a relay, and an agent that has moved may have to find coord again. */
+const DETOUR_MS = 15_000;
+const DETOUR_ATTEMPTS = 3;
 /** The agent takes no more than one a second for long (SIG-047). */
 const APART_MS = 1_000;
 
@@ -21,8 +24,8 @@ export class Restarts {
   #lost = false;
   /** There was a direct path, and no restart has looked for another one since. */
   #wasDirect = false;
-  /** The present path is none. */
-  #detour = false;
+  /** Restarts that will still try to leave the relay of the present path. */
+  #detours = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastAt = Number.NEGATIVE_INFINITY;
 
@@ -41,7 +44,7 @@ export class Restarts {
   /** They arrive again. */
   found(): void {
     this.#lost = false;
-    this.#detour = false;
+    this.#detours = 0;
     clearTimeout(this.#timer);
   }
 
@@ -50,17 +53,18 @@ export class Restarts {
     if (this.#lost) return;
     if (kind === "direct") {
       this.#wasDirect = true;
-      if (this.#detour) this.found();
-    } else if (this.#wasDirect && !this.#detour) {
-      this.#detour = true;
+      if (this.#detours > 0) this.found();
+    } else if (this.#wasDirect && this.#detours === 0) {
+      this.#detours = DETOUR_ATTEMPTS;
       this.#schedule(LOST_MS);
     }
   }
 
-  /** The agent takes part in a restart: what there is of direct paths is found now. */
-  answered(): void {
+  /** A relay is the best there is: a restart has looked for more, or none can. */
+  stay(): void {
     this.#wasDirect = false;
-    if (this.#detour) this.found();
+    if (this.#detours > 0 && !this.#lost) clearTimeout(this.#timer);
+    this.#detours = 0;
   }
 
   /** The machine has another network, or waiting has turned out to be of no use. */
@@ -75,7 +79,8 @@ export class Restarts {
 
   #run(): void {
     this.#lastAt = this.#now();
-    if (this.#lost || this.#detour) this.#schedule(AGAIN_MS);
+    if (this.#lost) this.#schedule(AGAIN_MS);
+    else if (this.#detours > 0 && --this.#detours > 0) this.#schedule(DETOUR_MS);
     this.#restart();
   }
 }

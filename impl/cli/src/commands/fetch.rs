@@ -11,7 +11,7 @@ use std::time::Duration;
 use p2claw_agent::connection::{RecvBody, StreamError};
 use p2claw_session::{ErrorCode, Response};
 use p2claw_visitor::{Address, Visit};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -39,7 +39,7 @@ mod code {
     pub(super) const INTERRUPTED: u8 = 130;
 }
 
-/// How long a parting word may take: the acknowledgement alone takes SCTP 200 ms.
+/// How long a parting word is waited for that has left: the acknowledgement alone takes SCTP 200 ms.
 const PARTING: Duration = Duration::from_millis(50);
 
 /// What an error of the app's is allowed to say before `--fail` gives it up.
@@ -122,7 +122,7 @@ async fn fetch(
         }
     });
     // The word has left; whether it has come, the agent finds out by itself.
-    let _ = timeout(PARTING, visit.close()).await;
+    visit.leave(PARTING).await;
     result
 }
 

@@ -5,7 +5,6 @@ use std::{
     net::TcpStream,
     process::Stdio,
     thread,
-    time::Duration,
 };
 
 use axum::{
@@ -19,14 +18,11 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
-use crate::{
-    Service,
+use super::{
+    PATIENCE, Service,
     demo::{Demo, start},
     p2claw, text,
 };
-
-/// Longer than any step takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Connected {
     service: Service,
@@ -235,7 +231,7 @@ fn ctrl_c_ends_it_with_requests_under_way() {
     let mut command = p2claw(demo.home.path(), &arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut service = Service::start(command);
-    let said = crate::demo::ready(&mut service);
+    let said = super::demo::ready(&mut service);
     let mut stream = TcpStream::connect(said["listening"].as_str().unwrap()).unwrap();
     let head = b"GET /slow?chunks=3000 HTTP/1.1\r\nhost: localhost\r\n\r\n";
     stream.write_all(head).unwrap();

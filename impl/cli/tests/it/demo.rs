@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Service, p2claw, text};
+use super::{Service, p2claw, text};
 
 pub(crate) struct Demo {
     /// `http://hello-<alias>.localhost:<port>/`

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::{
+use super::{
     Service,
     demo::{Demo, start},
     home, p2claw, text,

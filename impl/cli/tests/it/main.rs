@@ -1,4 +1,5 @@
-//! The command as a program meets it: standard output, standard error, exit code.
+//! The command as a program meets it: standard output, standard error, exit code. All of it once for
+//! each WebRTC stack: ../webrtc.rs.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod connect;
@@ -10,9 +11,14 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::Path,
     process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+
+/// Longer than any step takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_p2claw");
 
@@ -23,8 +29,17 @@ fn p2claw(home: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .env_clear()
         .env("HOME", home)
+        .env("P2CLAW_RTC", stack())
         .stdin(Stdio::null());
     command
+}
+
+/// The WebRTC stack of this run.
+fn stack() -> &'static str {
+    match module_path!().split("::").next() {
+        Some("webrtc") => "webrtc",
+        _ => "str0m",
+    }
 }
 
 fn home() -> TempDir {
@@ -289,6 +304,54 @@ fn sessions_are_none_before_the_first_visitor() {
         assert_eq!(line, "no sessions: nobody visits now");
     }
     assert_eq!(watch.interrupt(), Some(0));
+}
+
+/// A visitor is shown with its path, round trip, rates and age, and goes again.
+#[test]
+fn sessions_are_shown_while_they_live() {
+    let (home, visitor) = (home(), home());
+    let state = home.path().join("state");
+    let state = state.to_str().unwrap();
+    let (_demo, said) = start_demo(home.path(), state);
+    let url = format!("{}slow?chunks=3000", said["url"].as_str().unwrap());
+    let mut fetch = p2claw(visitor.path(), &["fetch", &url]);
+    fetch.stdout(Stdio::null());
+    let mut fetch = Service::start(fetch);
+    let arguments = ["sessions", "--json", "--addresses", "--state-dir", state];
+    let look = || -> Vec<serde_json::Value> {
+        let output = p2claw(home.path(), &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let until = |ready: &dyn Fn(&[serde_json::Value]) -> bool| {
+        let begun = Instant::now();
+        loop {
+            let sessions = look();
+            if ready(&sessions) {
+                return sessions;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{sessions:?}");
+            thread::sleep(Duration::from_millis(300));
+        }
+    };
+    let sessions = until(&|sessions| {
+        let measured = |session: &serde_json::Value| {
+            session["round_trip_ms"].as_f64() > Some(0.0)
+                && session["out_per_second"].as_u64() > Some(0)
+        };
+        sessions.first().is_some_and(measured)
+    });
+    let [session] = &sessions[..] else {
+        unreachable!("one visitor, {sessions:?}")
+    };
+    assert_eq!(session["path"]["kind"], "direct");
+    assert!(session["path"]["remote_address"].is_string(), "{session}");
+    assert_eq!(session["app"], "hello");
+    assert_eq!(session["streams"], 1);
+    assert!(session["bytes_out"].as_u64() > Some(100), "{session}");
+    assert!(session["age_seconds"].as_f64() < Some(PATIENCE.as_secs_f64()));
+    assert_eq!(fetch.interrupt(), Some(130));
+    until(&<[_]>::is_empty);
 }
 
 /// A user who has nothing yet: what is wrong stands in the report, and nothing is made.

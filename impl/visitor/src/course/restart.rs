@@ -1,6 +1,5 @@
-//! A session whose path is lost or leads through a relay since a moment, or whose machine has moved,
-//! gets a new one (spec/v1/signaling.md,
-//! "Restarts").
+//! A session gets a new path when its own is lost or leads through a relay since a moment, and when
+//! its machine has moved (spec/v1/signaling.md, "Restarts").
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,6 +16,13 @@ const RESTART_AFTER: Duration = Duration::from_secs(2);
 
 /// From one restart to the next.
 const RESTART_EVERY: Duration = Duration::from_secs(5);
+
+/// From one attempt to leave a relay to the next: nothing is lost meanwhile, and an agent that has
+/// moved may have to find coord again.
+const DETOUR_EVERY: Duration = Duration::from_secs(15);
+
+/// Attempts to leave a relay; then it is taken for the best there is.
+const DETOUR_ATTEMPTS: u32 = 3;
 
 /// How often the machine's addresses are compared with the one that the path uses.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -44,8 +50,8 @@ pub(super) enum Cause {
     Lost,
     /// The path's address is no longer this machine's.
     Moved,
-    /// A direct path has given way to a relay.
-    Relayed,
+    /// A direct path has given way to a relay, which is tried to be left so many times more.
+    Relayed { attempts: u32 },
 }
 
 /// A session that can be restarted.
@@ -77,9 +83,16 @@ impl Running {
     pub(super) fn answered(&mut self, last_visit: LastVisit, settled: Instant) {
         self.last_visit = last_visit;
         self.settled = Some(settled);
-        self.was_direct = false;
         // What there is of direct paths is found now, or there is none.
-        self.restart = self.restart.filter(|(_, cause)| *cause != Cause::Relayed);
+        self.stay_relayed();
+    }
+
+    /// No restart looks for a direct path any more.
+    pub(super) fn stay_relayed(&mut self) {
+        self.was_direct = false;
+        self.restart = self
+            .restart
+            .filter(|(_, cause)| !matches!(cause, Cause::Relayed { .. }));
     }
 }
 
@@ -95,7 +108,8 @@ impl Course {
         running.restart = match view.lost_since {
             Some(lost) => Some((lost + RESTART_AFTER, Cause::Lost)),
             None if is_relayed && running.was_direct => {
-                Some((Instant::now() + RESTART_AFTER, Cause::Relayed))
+                let attempts = DETOUR_ATTEMPTS;
+                Some((Instant::now() + RESTART_AFTER, Cause::Relayed { attempts }))
             }
             None => {
                 running.was_direct = !is_relayed;
@@ -127,11 +141,16 @@ impl Course {
         let State::Open(running) = &mut self.state else {
             return;
         };
-        let Some((due, cause)) = &mut running.restart else {
+        let Some((_, cause)) = running.restart else {
             return;
         };
-        *due = Instant::now() + RESTART_EVERY;
-        let cause = *cause;
+        running.restart = match cause {
+            Cause::Lost | Cause::Moved => Some((Instant::now() + RESTART_EVERY, cause)),
+            Cause::Relayed { attempts } => (attempts > 1).then(|| {
+                let attempts = attempts - 1;
+                (Instant::now() + DETOUR_EVERY, Cause::Relayed { attempts })
+            }),
+        };
         let LastVisit { check, session_id } = &running.last_visit;
         let check = self
             .driver

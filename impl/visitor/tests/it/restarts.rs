@@ -99,10 +99,8 @@ async fn rtc_019_a_detour_is_left_again() {
     let first = path.borrow_and_update().path.unwrap();
     world.memory.detour();
     within(path.wait_for(is_relayed)).await.unwrap();
-    let found = within(path.wait_for(|view| !is_relayed(view)))
-        .await
-        .unwrap();
-    let found = found.path.unwrap();
+    let direct = |view: &PathView| !is_relayed(view);
+    let found = within(path.wait_for(direct)).await.unwrap().path.unwrap();
     assert_ne!(found.local, first.local, "the path of a restart");
     assert_eq!(get(&visit, "/echo").await.0, 200);
 }

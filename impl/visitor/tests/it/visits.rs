@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use p2claw_agent::{
     connection::{Message, StreamError},
-    transport::PeerTransport,
+    transport::{LANES, PeerTransport},
 };
 use p2claw_network::{Hub, HubConfig};
 use p2claw_session::{Close, ErrorCode, Fields, MessageKind, Target};
@@ -13,7 +13,7 @@ use p2claw_visitor::{Opened, Pins, Visitor, VisitorConfig};
 
 use crate::{
     within,
-    world::{LANES, STACKS, Stack, World, get, request},
+    world::{STACKS, Stack, World, get, request},
 };
 
 /// HTP-001, HTP-023, RTC-002: on every transport, a visit is a session with the app.

@@ -7,7 +7,9 @@ use std::{
 };
 
 use p2claw_agent::{
-    Agent, LinkStatus, RouteEntry, Routes, memory::MemoryTransport, transport::PeerTransport,
+    Agent, LinkStatus, RouteEntry, Routes,
+    memory::MemoryTransport,
+    transport::{LANES, PeerTransport},
 };
 use p2claw_coord::RelayConfig;
 use p2claw_edge::TlsFiles;
@@ -21,9 +23,6 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, within};
-
-/// Lanes of each session.
-pub(crate) const LANES: u8 = 4;
 
 /// The name of the app.
 const APP: &str = "recipes";

@@ -4,11 +4,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use p2claw_agent::transport::{Peer, PeerEvent};
-use p2claw_benches::stage::Failure;
 use p2claw_session::{LaneId, limits::FRAME_DEFAULT};
 
+use crate::stage::Failure;
+
 /// Sends so many bytes and waits until the other end has said that it has them.
-pub(crate) async fn send(peer: &mut dyn Peer, bytes: usize) -> Result<(), Failure> {
+///
+/// # Errors
+/// When the peer closes.
+pub async fn send(peer: &mut dyn Peer, bytes: usize) -> Result<(), Failure> {
     let message = Bytes::from(vec![0; FRAME_DEFAULT]);
     let mut sent = 0;
     loop {
@@ -27,8 +31,11 @@ pub(crate) async fn send(peer: &mut dyn Peer, bytes: usize) -> Result<(), Failur
     }
 }
 
-/// Receives so many bytes, and says so; from the first message on.
-pub(crate) async fn receive(peer: &mut dyn Peer, bytes: usize) -> Result<Duration, Failure> {
+/// Receives so many bytes, and says so. How long it took, from the first message on.
+///
+/// # Errors
+/// When the peer closes.
+pub async fn receive(peer: &mut dyn Peer, bytes: usize) -> Result<Duration, Failure> {
     let mut received = 0;
     let mut start = None;
     while received < bytes {
@@ -52,7 +59,10 @@ pub(crate) async fn receive(peer: &mut dyn Peer, bytes: usize) -> Result<Duratio
 }
 
 /// Waits until lane 0 carries messages.
-pub(crate) async fn opened(peer: &mut dyn Peer) -> Result<(), Failure> {
+///
+/// # Errors
+/// When the peer closes.
+pub async fn opened(peer: &mut dyn Peer) -> Result<(), Failure> {
     loop {
         match next(peer).await {
             PeerEvent::LaneOpen(LaneId::ZERO) => return Ok(()),
@@ -66,6 +76,7 @@ pub(crate) async fn opened(peer: &mut dyn Peer) -> Result<(), Failure> {
     }
 }
 
-pub(crate) async fn next(peer: &mut dyn Peer) -> PeerEvent {
+/// The next thing that happens to the peer.
+pub async fn next(peer: &mut dyn Peer) -> PeerEvent {
     std::future::poll_fn(|cx| peer.poll_event(cx)).await
 }
