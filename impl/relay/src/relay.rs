@@ -43,6 +43,9 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// A pause after a socket failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Ports that are tried where any will do.
+const BIND_ATTEMPTS: usize = 16;
+
 /// Why a relay cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
@@ -81,12 +84,15 @@ impl Relay {
     /// When another program has the port, or the machine does not have the address.
     pub async fn bind(address: SocketAddr, config: Config) -> Result<Self, RelayError> {
         let failed = |source| RelayError::Bind { address, source };
-        let (udp, tcp) = match bind_both(address).await {
+        let mut bound = bind_both(address).await;
+        for _ in 0..BIND_ATTEMPTS {
             // A free UDP port may be taken for TCP.
-            Err(_) if address.port() == 0 => bind_both(address).await,
-            bound => bound,
+            if bound.is_ok() || address.port() != 0 {
+                break;
+            }
+            bound = bind_both(address).await;
         }
-        .map_err(failed)?;
+        let (udp, tcp) = bound.map_err(failed)?;
         let address = udp.local_addr().map_err(failed)?;
         Ok(Self {
             udp: Arc::new(udp),
