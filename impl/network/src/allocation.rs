@@ -90,7 +90,9 @@ pub async fn try_out(
     let opened = timeout_at(deadline, Turn::open(network, tls, server, address));
     let turn = opened.await.map_err(|_| AllocationError::Silent)?;
     let turn = turn.map_err(not_opened)?;
-    Trial::new(turn).run(address, deadline).await
+    Trial::new(turn, address.is_ipv6())
+        .run(address, deadline)
+        .await
 }
 
 fn not_opened(error: io::Error) -> AllocationError {
@@ -106,6 +108,8 @@ fn not_opened(error: io::Error) -> AllocationError {
 
 struct Trial {
     turn: Turn,
+    /// The server is asked for addresses of both families.
+    is_ipv6: bool,
     /// When the first request left, and how long its answer took.
     began: Instant,
     round_trip: Option<Duration>,
@@ -117,9 +121,10 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(turn: Turn) -> Self {
+    fn new(turn: Turn, is_ipv6: bool) -> Self {
         Self {
             turn,
+            is_ipv6,
             began: Instant::now(),
             round_trip: None,
             partial: BytesMut::new(),
@@ -155,8 +160,9 @@ impl Trial {
             while let Some(event) = self.turn.poll_event() {
                 match event {
                     TurnEvent::AllocationCreated(_, address) => return Ok(address),
-                    TurnEvent::AllocationCreateFailed(_) => return Err(broken()),
-                    TurnEvent::PermissionCreated(..)
+                    // Another family may do.
+                    TurnEvent::AllocationCreateFailed(_)
+                    | TurnEvent::PermissionCreated(..)
                     | TurnEvent::PermissionCreateFailed(..)
                     | TurnEvent::ChannelCreated(..)
                     | TurnEvent::ChannelCreateFailed(..)
@@ -230,8 +236,9 @@ impl Trial {
             .challenged
             .is_some_and(|challenged| challenged != request);
         match error.code() {
-            // The next request has the new nonce.
+            // The next request has the new nonce, or does without IPv4.
             ErrorCode::STALE_NONCE => Ok(()),
+            ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED if self.is_ipv6 => Ok(()),
             // RFC 8489 section 9.2.4: the first one asks for a credential. A request that was sent
             // again has two answers.
             ErrorCode::UNAUTHORIZED if !shown => {

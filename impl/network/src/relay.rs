@@ -168,9 +168,12 @@ impl RelayTask {
                 self.handle(event, &mut peers, &mut turn)?;
             }
             turn.flush();
-            let wait = turn
-                .timeout()
-                .ok_or_else(|| io::Error::other("the server ended the allocation"))?;
+            let wait = turn.timeout().ok_or_else(|| {
+                io::Error::other(match self.answered {
+                    true => "the server ended the allocation",
+                    false => "the server refuses an allocation",
+                })
+            })?;
             let wait = if self.answered {
                 wait
             } else {
@@ -192,9 +195,9 @@ impl RelayTask {
                 }
                 read = turn.read(&mut received) => {
                     read?;
-                    let relayed = turn.relayed();
+                    let relayed: Vec<SocketAddr> = turn.relayed().collect();
                     for message in received.drain(..) {
-                        turn.handle(message, |peer, data| self.deliver(peer, data, relayed));
+                        turn.handle(message, |peer, data| self.deliver(peer, data, &relayed));
                     }
                 }
                 () = sleep_until(wait) => {
@@ -230,8 +233,9 @@ impl RelayTask {
         Turn::open(network, tls, &self.server, address).await
     }
 
-    fn deliver(&self, source: SocketAddr, contents: &[u8], relayed: Option<SocketAddr>) {
-        if let Some(destination) = relayed {
+    fn deliver(&self, source: SocketAddr, contents: &[u8], relayed: &[SocketAddr]) {
+        let of_its_family = |address: &&SocketAddr| address.is_ipv4() == source.is_ipv4();
+        if let Some(&destination) = relayed.iter().find(of_its_family) {
             self.inner.demux.deliver(Datagram {
                 source,
                 destination,
@@ -247,8 +251,9 @@ impl RelayTask {
                 self.inner.relay_up(self.id, address);
                 self.done();
             }
-            TurnEvent::AllocationCreateFailed(_) => {
-                return Err(io::Error::other("the server refuses an allocation"));
+            // Another family may do; without any the client is done.
+            TurnEvent::AllocationCreateFailed(family) => {
+                tracing::debug!(server = %self.server, ?family, "no relay for this family");
             }
             TurnEvent::PermissionCreated(_, ip) => peers.permitted(ip, turn),
             TurnEvent::PermissionCreateFailed(_, ip) => {

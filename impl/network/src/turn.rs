@@ -63,7 +63,9 @@ impl Turn {
         // The server reads from the name until when the credential holds (`SIG-022`).
         config.set_anonymous_username(Feature::Disabled);
         if address.is_ipv6() {
-            config.set_address_family(AddressFamily::IPV6);
+            // Of both where the server has both (RFC 8656 section 7.1): a peer may have IPv4 only, and
+            // this machine may have no way to it but the server.
+            config.add_address_family(AddressFamily::IPV6);
         }
         config.set_request_retransmits(FIRST_REPEAT, LAST_REPEAT, REPEATS, LAST_REPEAT);
         let wire = Wire::open(network, tls, address, *transport, host).await?;
@@ -84,10 +86,9 @@ impl Turn {
         &self.wire
     }
 
-    /// The address that the server relays for.
-    pub(crate) fn relayed(&self) -> Option<SocketAddr> {
-        let mut addresses = self.client.relayed_addresses();
-        addresses.next().map(|(_, address)| address)
+    /// The addresses that the server relays for: one of a family.
+    pub(crate) fn relayed(&self) -> impl Iterator<Item = SocketAddr> {
+        self.client.relayed_addresses().map(|(_, address)| address)
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<TurnEvent> {
@@ -110,8 +111,8 @@ impl Turn {
         }
     }
 
-    /// When there is something to do without a message of the server's. `None`: it has ended the
-    /// allocation, or refused it.
+    /// When there is something to do without a message of the server's. `None`: it has refused the
+    /// allocation, or ended it.
     pub(crate) fn timeout(&mut self) -> Option<Instant> {
         match self.client.poll(self.clock.now()) {
             TurnPollRet::WaitUntil(at) => Some(self.clock.true_time(at)),

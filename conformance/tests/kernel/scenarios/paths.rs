@@ -57,7 +57,7 @@ impl Pair {
 }
 
 /// Named after the agent's home first, and the visitor's then.
-const PAIRS: [Pair; 16] = [
+const PAIRS: [Pair; 18] = [
     pair("none-none", NONE, NONE, Way::Direct).also_in_a_browser(),
     pair("none-symmetric", NONE, SYMMETRIC, Way::Direct),
     pair("cone-cone", CONE, CONE, Way::Direct).also_in_a_browser(),
@@ -107,6 +107,9 @@ const PAIRS: [Pair; 16] = [
         CONE.family(Family::V6),
         Way::Direct,
     ),
+    // The relay is the only one that both can talk to.
+    pair("cone-ipv6", CONE, CONE.family(Family::V6), Way::Relayed),
+    pair("ipv6-cone", CONE.family(Family::V6), CONE, Way::Relayed),
     // Only IPv6 has no translation here.
     pair(
         "dual-stack-symmetric",
