@@ -1,6 +1,6 @@
 /** A path that is lost, and the restarts of ICE that bring another one. */
 import assert from "node:assert/strict";
-import test from "node:test";
+import test, { type MockTracker } from "node:test";
 import { SIGNAL_CODES } from "../src/codec/registry.ts";
 import { Restarts } from "../src/shell/restarts.ts";
 import { Bench, answerEvent, candidateEvent, endEvent, turns } from "./visit-bench.ts";
@@ -14,6 +14,21 @@ async function restarting(): Promise<Bench> {
   await turns();
   assert.equal(bench.visits.length, 2);
   return bench;
+}
+
+/** Restarts under a clock of their own, which begins at 10 s; `at` has their times. */
+function timed(mock: MockTracker): { restarts: Restarts; at: number[]; pass: (milliseconds: number) => void } {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  let now = 10_000;
+  const at: number[] = [];
+  const restarts = new Restarts(() => at.push(now), () => now);
+  const pass = (milliseconds: number): void => {
+    for (let passed = 0; passed < milliseconds; passed += 100) {
+      now += 100;
+      mock.timers.tick(100);
+    }
+  };
+  return { restarts, at, pass };
 }
 
 // RTC-019, RTC-020, SIG-043, SES-063
@@ -110,16 +125,7 @@ test("news of the network restart ICE at once, and news of its speed do not", as
 
 // RTC-019
 test("a direct path that gives way to a relay is looked for again, until the agent has answered", ({ mock }) => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  let now = 10_000;
-  const at: number[] = [];
-  const restarts = new Restarts(() => at.push(now), () => now);
-  const pass = (milliseconds: number): void => {
-    for (let passed = 0; passed < milliseconds; passed += 100) {
-      now += 100;
-      mock.timers.tick(100);
-    }
-  };
+  const { restarts, at, pass } = timed(mock);
   restarts.takes("relayed");
   pass(20_000);
   assert.deepEqual(at, [], "there was no direct one");
@@ -154,16 +160,7 @@ test("a direct path that gives way to a relay is looked for again, until the age
 
 // RTC-019, SIG-047
 test("a restart comes 2 s behind the loss, every 5 s, and with news at once, but a second apart", ({ mock }) => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  let now = 10_000;
-  const at: number[] = [];
-  const restarts = new Restarts(() => at.push(now), () => now);
-  const pass = (milliseconds: number): void => {
-    for (let passed = 0; passed < milliseconds; passed += 100) {
-      now += 100;
-      mock.timers.tick(100);
-    }
-  };
+  const { restarts, at, pass } = timed(mock);
   restarts.lost();
   pass(1_000);
   restarts.lost();

@@ -121,6 +121,7 @@ pub(crate) fn allocate(inner: Arc<Inner>, server: Server) -> (RelayHandle, Relay
         server,
         outbox,
         end,
+        relayed: Vec::new(),
         answered: false,
     };
     (handle, task)
@@ -133,6 +134,8 @@ pub(crate) struct RelayTask {
     server: Server,
     outbox: mpsc::Receiver<(SocketAddr, Bytes)>,
     end: CancellationToken,
+    /// What the server relays for: one address of a family.
+    relayed: Vec<SocketAddr>,
     /// The hub knows whether this worked.
     answered: bool,
 }
@@ -195,9 +198,8 @@ impl RelayTask {
                 }
                 read = turn.read(&mut received) => {
                     read?;
-                    let relayed: Vec<SocketAddr> = turn.relayed().collect();
                     for message in received.drain(..) {
-                        turn.handle(message, |peer, data| self.deliver(peer, data, &relayed));
+                        turn.handle(message, |peer, data| self.deliver(peer, data));
                     }
                 }
                 () = sleep_until(wait) => {
@@ -233,9 +235,9 @@ impl RelayTask {
         Turn::open(network, tls, &self.server, address).await
     }
 
-    fn deliver(&self, source: SocketAddr, contents: &[u8], relayed: &[SocketAddr]) {
+    fn deliver(&self, source: SocketAddr, contents: &[u8]) {
         let of_its_family = |address: &&SocketAddr| address.is_ipv4() == source.is_ipv4();
-        if let Some(&destination) = relayed.iter().find(of_its_family) {
+        if let Some(&destination) = self.relayed.iter().find(of_its_family) {
             self.inner.demux.deliver(Datagram {
                 source,
                 destination,
@@ -248,6 +250,7 @@ impl RelayTask {
         match event {
             TurnEvent::AllocationCreated(_, address) => {
                 tracing::debug!(server = %self.server, "relay ready");
+                self.relayed.push(address);
                 self.inner.relay_up(self.id, address);
                 self.done();
             }

@@ -86,11 +86,6 @@ impl Turn {
         &self.wire
     }
 
-    /// The addresses that the server relays for: one of a family.
-    pub(crate) fn relayed(&self) -> impl Iterator<Item = SocketAddr> {
-        self.client.relayed_addresses().map(|(_, address)| address)
-    }
-
     pub(crate) fn poll_event(&mut self) -> Option<TurnEvent> {
         self.client.poll_event()
     }
