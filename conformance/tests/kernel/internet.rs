@@ -248,17 +248,28 @@ impl Internet {
                 .ip(&format!("address add {address} dev lan nodad\n"))
                 .unwrap();
         }
-        let at = place.host_v4(home.nat);
+        router.nft(&self.rules(place, home)).unwrap();
+        self.routers.push((router, home));
+        RouterId(number)
+    }
+
+    fn rules(&self, place: Place, home: Home) -> String {
         let rules = Router {
             nat: home.nat,
             firewall: home.firewall,
             mtu: home.mtu,
             tells_size: self.settings.tells_size,
-            host: &at.to_string(),
+            host: &place.host_v4(home.nat).to_string(),
         };
-        router.nft(&rules.rules()).unwrap();
-        self.routers.push((router, home));
-        RouterId(number)
+        rules.rules()
+    }
+
+    /// Lets everything out from now on.
+    pub(crate) fn open(&self, router: RouterId) {
+        let (namespace, home) = &self.routers[router.0];
+        let rules = self.rules(Place(router.0), home.firewall(Firewall::Open));
+        let instead = format!("delete table inet path\ndelete table ip nat\n{rules}");
+        namespace.nft(&instead).unwrap();
     }
 
     /// The line between a router and the middle.
@@ -350,6 +361,17 @@ impl Internet {
         let words = ["qdisc", "add", "dev", &site, "root", "tbf", "rate", &rate];
         let queue = ["burst", "32kb", "latency", "100ms"];
         self.middle.run("tc", &[&words[..], &queue].concat());
+    }
+
+    /// Bytes that have come to a host from that router.
+    pub(crate) fn received(&self, host: HostId, router: RouterId) -> u64 {
+        let cable = Place(router.0).cable();
+        let count = format!("/sys/class/net/{cable}/statistics/rx_bytes");
+        self.host(host)
+            .run("cat", &[&count])
+            .trim()
+            .parse()
+            .unwrap()
     }
 
     /// UDP that has gone from home to home, without a relay.

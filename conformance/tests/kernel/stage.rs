@@ -55,10 +55,11 @@ impl Stage {
         }
     }
 
-    /// Waits until so many bytes have gone from home to home.
+    /// Waits until so many bytes have come to the visitor.
     pub(crate) fn under_way(&self, bytes: u64) {
+        let (host, router) = self.visitor;
         until("the transfer to get going", || {
-            (self.world.internet.direct().bytes > bytes).then_some(())
+            (self.world.internet.received(host, router) > bytes).then_some(())
         });
     }
 

@@ -6,20 +6,22 @@
 //! of a pair that its own check has not been through yet, and every nomination after the first
 //! (RFC 8445 section 7.3.1.5 has it use the pair in both cases). The first kind is held until
 //! the check is through; the second is followed by sending what goes to rtc's pair to the
-//! nominated one instead.
+//! nominated one instead. As the controlling agent it never nominates a second one, which
+//! [`crate::renomination`] does; what goes to rtc's pair follows there, too.
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use p2claw_network::Datagram;
 use rtc::stun::{
     attributes::ATTR_USE_CANDIDATE,
-    message::{
-        CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_BINDING, Message, MessageClass, TransactionId,
-    },
+    message::{CLASS_REQUEST, CLASS_SUCCESS_RESPONSE, METHOD_BINDING, Message, TransactionId},
 };
 use tokio::time::Instant;
 
-use crate::settings::DISCONNECTED;
+use crate::{
+    renomination::{Answer, Renomination},
+    settings::DISCONNECTED,
+};
 
 /// Between two rounds at least; rtc's own interval.
 pub(crate) const ROUND_MIN: Duration = Duration::from_millis(5);
@@ -46,7 +48,8 @@ const ANSWERED_MAX: usize = 64;
 const ASKED_MAX: usize = 32;
 
 /// Silence after which a pair that the other end has nominated later is no better than rtc's:
-/// its checks for consent come every 6 s at the latest (RFC 7675 section 5.1).
+/// its checks for consent come every 6 s at the latest (RFC 7675 section 5.1). One that this end
+/// has nominated is checked as often as rtc's own.
 const SILENCE: Duration = Duration::from_secs(7);
 
 /// First byte of a STUN message is 0..=3 (RFC 7983).
@@ -75,23 +78,11 @@ pub(crate) fn is_stun(datagram: &[u8]) -> bool {
         .is_some_and(|first| *first <= STUN_FIRST_BYTE_MAX)
 }
 
-/// What matters here of a connectivity check.
-struct Check {
-    class: MessageClass,
-    transaction: TransactionId,
-    nominates: bool,
-}
-
-impl Check {
-    fn read(datagram: &[u8]) -> Option<Self> {
-        let mut message = Message::new();
-        message.unmarshal_binary(datagram).ok()?;
-        (message.typ.method == METHOD_BINDING).then(|| Self {
-            class: message.typ.class,
-            transaction: message.transaction_id,
-            nominates: message.contains(ATTR_USE_CANDIDATE),
-        })
-    }
+/// Reads a connectivity check, or the answer to one.
+fn read(datagram: &[u8]) -> Option<Message> {
+    let mut message = Message::new();
+    message.unmarshal_binary(datagram).ok()?;
+    (message.typ.method == METHOD_BINDING).then_some(message)
 }
 
 /// What has to be done with a datagram of the other end's.
@@ -100,7 +91,7 @@ pub(crate) enum Arrival {
     Pass,
     /// rtc gets it, and then the nomination that it left aside before.
     PassWith(Datagram),
-    /// From one address too many.
+    /// From one address too many, or the answer to a check that rtc has not made.
     Drop,
 }
 
@@ -117,11 +108,13 @@ pub(crate) struct Checks {
     not_before: Instant,
     sources: Vec<SocketAddr>,
     answered: Vec<Pair>,
+    /// Those that rtc does not make.
+    pub(crate) renomination: Renomination,
     /// The last nomination that rtc has not answered.
     nomination: Option<(TransactionId, Datagram)>,
-    /// What the other end has nominated last.
+    /// What has been nominated last, of that which rtc does not know of.
     route: Option<Pair>,
-    /// When the other end's check of that pair came last.
+    /// When the other end's check of that pair came last, or its answer to one from here.
     heard: Instant,
     /// What rtc sends to.
     own: Option<Pair>,
@@ -151,6 +144,7 @@ impl Checks {
             not_before: now,
             sources: Vec::new(),
             answered: Vec::new(),
+            renomination: Renomination::new(controlling),
             nomination: None,
             route: None,
             heard: now,
@@ -182,23 +176,39 @@ impl Checks {
     pub(crate) fn hurry(&mut self) {
         self.rounds = 0;
         self.not_before = Instant::now();
+        self.renomination.hurry();
+    }
+
+    /// The other end's addresses that are known: it has named them, or checked from there.
+    pub(crate) fn sources(&self) -> &[SocketAddr] {
+        &self.sources
     }
 
     /// Looks at a datagram before rtc gets it.
     pub(crate) fn arrives(&mut self, datagram: &Datagram) -> Arrival {
-        let Some(check) = Check::read(&datagram.contents) else {
+        let Some(mut check) = read(&datagram.contents) else {
             return Arrival::Pass;
         };
         let pair = Pair::of(datagram);
-        if check.class == CLASS_REQUEST {
+        if check.typ.class == CLASS_REQUEST {
             if self.sources.len() >= SOURCES_MAX && !self.sources.contains(&pair.remote) {
                 return Arrival::Drop;
             }
-            if check.nominates && !self.controlling {
-                self.nomination = Some((check.transaction, datagram.clone()));
+            if check.contains(ATTR_USE_CANDIDATE) && !self.controlling {
+                self.nomination = Some((check.transaction_id, datagram.clone()));
             }
-        } else if check.class == CLASS_SUCCESS_RESPONSE {
-            self.time(check.transaction);
+        } else if check.typ.class == CLASS_SUCCESS_RESPONSE {
+            match self.renomination.answered(&mut check, pair) {
+                Answer::Foreign => {}
+                Answer::Noted => return Arrival::Drop,
+                Answer::Works(pair, round_trip) => {
+                    self.route = Some(pair);
+                    self.heard = Instant::now();
+                    self.round_trip = Some(round_trip);
+                    return Arrival::Drop;
+                }
+            }
+            self.time(check.transaction_id);
             if self.state != State::Searching {
                 return Arrival::Pass;
             }
@@ -241,28 +251,33 @@ impl Checks {
             self.own = Some(pair);
             return self.followed(pair).unwrap_or(pair);
         }
-        let Some(check) = Check::read(datagram) else {
+        let Some(check) = read(datagram) else {
             return pair;
         };
-        if check.class == CLASS_REQUEST {
+        if check.typ.class == CLASS_REQUEST {
             if self.asked.len() == ASKED_MAX {
                 self.asked.pop_front();
             }
-            self.asked.push_back((check.transaction, Instant::now()));
-        } else if check.class == CLASS_SUCCESS_RESPONSE {
+            self.asked.push_back((check.transaction_id, Instant::now()));
+        } else if check.typ.class == CLASS_SUCCESS_RESPONSE {
             // rtc answers only to who knows the password.
             self.admit(pair.remote);
             let nominated = self
                 .nomination
-                .take_if(|(transaction, _)| *transaction == check.transaction);
+                .take_if(|(transaction, _)| *transaction == check.transaction_id);
             if nominated.is_some() {
                 self.route = Some(pair);
             }
-            if self.route == Some(pair) {
+            if self.route == Some(pair) && !self.controlling {
                 self.heard = Instant::now();
             }
         }
         pair
+    }
+
+    /// The pair that carries packets; `None` before the first one.
+    pub(crate) fn in_use(&self) -> Option<Pair> {
+        self.own.map(|own| self.followed(own).unwrap_or(own))
     }
 
     /// Whether rtc has a pair, and takes what is no check.
@@ -270,11 +285,22 @@ impl Checks {
         self.state != State::Searching
     }
 
-    /// What the other end has nominated last, unless it is silent and rtc's pair is not.
+    /// What has been nominated last, unless it is silent and rtc's pair is not.
     fn followed(&self, own: Pair) -> Option<Pair> {
         self.route.filter(|route| {
-            *route == own || self.state == State::Lost || Instant::now() < self.heard + SILENCE
+            *route == own
+                || self.state == State::Lost
+                || Instant::now() < self.heard + self.silence()
         })
+    }
+
+    /// How long the pair that was nominated last may be silent.
+    const fn silence(&self) -> Duration {
+        if self.controlling {
+            DISCONNECTED
+        } else {
+            SILENCE
+        }
     }
 
     /// rtc has a pair that works.
@@ -303,7 +329,7 @@ impl Checks {
     /// When the pair that was nominated later counts as silent.
     fn silent_at(&self) -> Option<Instant> {
         let other = self.route.filter(|route| Some(*route) != self.own);
-        other.map(|_| self.heard + SILENCE)
+        other.map(|_| self.heard + self.silence())
     }
 
     /// When rtc's timers have to run, which it wants at `due`.

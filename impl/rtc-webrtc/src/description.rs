@@ -54,8 +54,8 @@ pub(crate) fn fingerprint(description: &str) -> Option<String> {
 /// What checks are signed with (RFC 8839 section 5.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Credentials {
-    ufrag: String,
-    password: String,
+    pub(crate) ufrag: String,
+    pub(crate) password: String,
 }
 
 impl Credentials {

@@ -22,6 +22,7 @@ mod description;
 mod endpoint;
 mod opening;
 mod peer;
+mod renomination;
 mod settings;
 
 pub use endpoint::Endpoint;

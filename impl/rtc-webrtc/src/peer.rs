@@ -34,6 +34,7 @@ use crate::{
     endpoint::of_stack,
     opening::Opening,
     peer::negotiation::Pending,
+    renomination,
 };
 
 /// Bytes that are handed over and not yet acknowledged, over all lanes (`RTC-014`). Caps one
@@ -70,6 +71,8 @@ pub(crate) struct WebrtcPeer {
     remote_kinds: RemoteKinds,
     /// The other end's certificate, once its description is here.
     remote_fingerprint: Option<String>,
+    /// This end's user fragment, the one of an offered restart included.
+    ufrag: String,
     /// The other end's present user fragment and password.
     remote_credentials: Option<Credentials>,
     lanes: Vec<RTCDataChannelId>,
@@ -129,6 +132,7 @@ impl WebrtcPeer {
             offered: Vec::new(),
             remote_kinds: RemoteKinds::default(),
             remote_fingerprint: None,
+            ufrag: String::new(),
             remote_credentials: None,
             lanes: parts.lanes,
             pending: match parts.remote {
@@ -171,7 +175,6 @@ impl WebrtcPeer {
                 };
                 let pair = self.checks.leaves(pair, &transmit.message);
                 if !checks::is_stun(&transmit.message) {
-                    self.note_path(pair);
                     let round_trip = self.checks.round_trip();
                     self.opening.sent(&transmit.message, round_trip);
                 }
@@ -183,7 +186,10 @@ impl WebrtcPeer {
                 }
             }
             self.dirty = false;
-            if !self.repeat(cx) {
+            if let Some(pair) = self.checks.in_use() {
+                self.note_path(pair);
+            }
+            if !self.repeat(cx) || !self.look_for_direct(cx) {
                 return false;
             }
             self.set_timer();
@@ -204,11 +210,40 @@ impl WebrtcPeer {
         true
     }
 
+    /// Checks what rtc does not check. `false`: the system takes no more now.
+    fn look_for_direct(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.checks.renomination.is_due() {
+            return true;
+        }
+        let direct = self.direct_pairs();
+        let checks = self.checks.renomination.checks(&direct);
+        for (pair, check) in checks {
+            if !self.port.send(pair.local, pair.remote, &check, cx) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Those that lead through no relay, as far as this end knows.
+    fn direct_pairs(&self) -> Vec<Pair> {
+        let local = self.offered.iter();
+        let local = local.filter(|candidate| candidate.kind == CandidateKind::Host);
+        let local: Vec<_> = local.map(|candidate| candidate.address).collect();
+        let remote = self.checks.sources().iter().copied();
+        let kind_of = |address| self.remote_kinds.kind_of(address);
+        let remote: Vec<_> = remote
+            .filter(|address| kind_of(*address) != CandidateKind::Relayed)
+            .collect();
+        renomination::pairs(&local, &remote)
+    }
+
     fn set_timer(&mut self) {
         let due = self.rtc.poll_timeout();
         let due = due.map_or_else(|| Instant::now() + IDLE, Instant::from_std);
         let due = self.checks.timeout(due);
-        let due = self.opening.due().map_or(due, |repeat| repeat.min(due));
+        let others = [self.opening.due(), self.checks.renomination.due()];
+        let due = others.into_iter().flatten().fold(due, Instant::min);
         let due = match self.closing {
             Closing::Lingers { until } => due.min(until),
             Closing::No | Closing::Goodbye => due,
@@ -228,7 +263,7 @@ impl WebrtcPeer {
             .iter()
             .filter(|candidate| candidate.kind == CandidateKind::Relayed)
             .any(|candidate| candidate.address == pair.local);
-        self.path = Some(Path {
+        let path = Path {
             local: pair.local,
             remote: pair.remote,
             local_kind: if relayed {
@@ -237,7 +272,9 @@ impl WebrtcPeer {
                 CandidateKind::Host
             },
             remote_kind: self.remote_kinds.kind_of(pair.remote),
-        });
+        };
+        self.path = Some(path);
+        self.checks.renomination.relayed(path.is_relayed());
     }
 
     /// Tells the owner when the path stops working or works again.
@@ -353,7 +390,7 @@ impl WebrtcPeer {
                     self.receive(datagram);
                     self.receive(nomination);
                 }
-                Arrival::Drop => {}
+                Arrival::Drop => self.dirty = true,
             }
             if !self.associated {
                 // rtc drops a message of a lane that comes with the end of the handshake, unless

@@ -27,11 +27,7 @@ const FAILED: Duration = Duration::ZERO;
 
 /// Between two checks of a path that works. RFC 7675 section 5.1 asks for 5 s; a lost path is
 /// noticed sooner this way.
-const CONSENT: Duration = Duration::from_secs(2);
-
-/// The lead that direct pairs have: rtc never leaves the first pair that it has nominated, so a
-/// relay that happens to answer first would be used to the end.
-const RELAY_WAIT: Duration = Duration::from_millis(500);
+pub(crate) const CONSENT: Duration = Duration::from_secs(2);
 
 /// Bytes of SCTP that the other end may have under way to here. It is above what a session lets
 /// in at once, so that the session's credit is what slows a sender down.
@@ -69,7 +65,8 @@ pub(crate) fn settings() -> SettingEngine {
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_srflx_acceptance_min_wait(Some(Duration::ZERO))
-        .with_relay_acceptance_min_wait(Some(RELAY_WAIT))
+        // RTC-022: a direct pair that answers later is moved to (`crate::renomination`).
+        .with_relay_acceptance_min_wait(Some(Duration::ZERO))
         // An address that is gone must not come back with a restart.
         .with_discard_local_candidates_during_ice_restart(true)
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(longest))

@@ -27,6 +27,7 @@ impl WebrtcPeer {
     pub(super) fn name(&mut self, local: &str) {
         if let Some(ufrag) = description::attribute(local, "ice-ufrag") {
             self.port.name(ufrag);
+            ufrag.clone_into(&mut self.ufrag);
         }
     }
 
@@ -37,6 +38,9 @@ impl WebrtcPeer {
             self.remote_fingerprint = fingerprint(remote);
         }
         self.remote_credentials = Credentials::of(remote);
+        if let Some(credentials) = &self.remote_credentials {
+            self.checks.renomination.sign(&self.ufrag, credentials);
+        }
         for candidate in RemoteCandidate::all(remote) {
             self.check(candidate);
         }
