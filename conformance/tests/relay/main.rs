@@ -41,7 +41,7 @@ impl Server {
     }
 
     async fn own() -> Self {
-        // Without its rate: what is above that is dropped, and machines are fast.
+        // Without its rate: tests look at what passes, not at how quickly.
         let quota = p2claw_relay::Quota {
             bytes_per_second: 1 << 40,
             ..p2claw_relay::Quota::default()

@@ -81,9 +81,9 @@ async fn a_credential_has_its_number_of_allocations() {
     assert_eq!(relays, 2);
 }
 
-/// What is above the rate is lost, and a credential that has used its bytes gets no more through.
+/// A visit that has used its bytes gets no more through.
 #[tokio::test]
-async fn a_credential_has_its_bytes() {
+async fn a_visit_has_its_bytes() {
     let quota = Quota {
         bytes: 20_000,
         bytes_per_second: 1 << 20,
@@ -117,6 +117,40 @@ async fn a_credential_has_its_bytes() {
         sleep(Duration::from_millis(2)).await;
     }
     assert!((18_000..=20_000).contains(&passed), "{passed} bytes passed");
+}
+
+/// What comes too quickly waits its turn, as before a slow line.
+#[tokio::test]
+async fn a_visit_that_is_too_quick_is_slowed_down_and_loses_nothing() {
+    // A second's worth passes at once, and then twice of what is sent here takes a second.
+    let rate = 100_000;
+    let quota = Quota {
+        bytes_per_second: rate,
+        ..Quota::default()
+    };
+    let server = Server::Own(Own::start(quota).await);
+    let (near, far) = (hub(Some(&server)), hub(None));
+    near.use_servers(&[server.server("udp")]);
+    let (mut a, mut b) = (near.attach().unwrap(), far.attach().unwrap());
+    let there = host(&b);
+    let found = gathered(&mut a).await;
+    let is_relay = |(kind, _): &&(CandidateKind, SocketAddr)| *kind == CandidateKind::Relayed;
+    let relay = found.iter().find(is_relay).unwrap().1;
+    send(&mut b, there, relay, &[DTLS, 0]).await;
+    let began = Instant::now();
+    // No more at a time than may wait.
+    for burst in 0..3_u8 {
+        for number in 0..50 {
+            let datagram = [&[DTLS, burst, number][..], &[0; 997]].concat();
+            send(&mut a, relay, there, &datagram).await;
+        }
+        for number in 0..50 {
+            let datagram = receive(&mut b).await;
+            assert_eq!(datagram.contents[..3], [DTLS, burst, number]);
+        }
+    }
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(400), "{took:?}");
 }
 
 /// RFC 8656 section 21.1.6: a relay on the internet is no way into its own network.

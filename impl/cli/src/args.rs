@@ -250,13 +250,13 @@ pub(crate) struct RelayArguments {
     /// Private key of the certificate, PEM
     #[arg(long, requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Allocations that one credential may have at a time; each visit has one credential
+    /// Allocations that one credential may have at a time; a visitor has a credential for each visit
     #[arg(long, value_name = "NUMBER", default_value_t = p2claw_relay::Quota::default().allocations)]
     pub(crate) max_allocations: usize,
-    /// MiB that one credential may relay in its hour, both ways together
+    /// MiB that one visit may relay, both ways together
     #[arg(long, value_name = "MIB", default_value_t = p2claw_relay::Quota::default().bytes >> 20)]
     pub(crate) max_mib: u64,
-    /// KiB a second that one credential may relay, both ways together
+    /// KiB a second that one visit may relay, both ways together
     #[arg(long, value_name = "KIB", default_value_t = p2claw_relay::Quota::default().bytes_per_second >> 10)]
     pub(crate) max_rate: u64,
     /// Clients at a time, all together

@@ -1,4 +1,4 @@
-//! One client: its allocation, its relayed sockets and its share of the quota.
+//! One client: its allocation, its relayed sockets and what they may pass on.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -25,7 +25,12 @@ use turn_server_proto::{
     types::{AddressFamily, prelude::DelayedTransmitBuild as _},
 };
 
-use crate::{framing, peers, quota::Share, relay::Shared};
+use crate::{
+    framing, peers,
+    quota::Share,
+    relay::{self, Shared},
+    visit::{End, Passing, Visits},
+};
 
 /// TURN's realm; part of the key that the password becomes.
 const REALM: &str = "p2claw";
@@ -58,6 +63,7 @@ pub(crate) struct Client {
     sockets: Vec<Relayed>,
     known: Vec<String>,
     share: Option<Share>,
+    visits: Visits,
     _place: OwnedSemaphorePermit,
 }
 
@@ -81,6 +87,7 @@ impl Client {
         };
         Self {
             server: TurnServer::new(transport, shared.listen, REALM.to_owned()),
+            visits: Visits::new(shared.config.quota),
             shared,
             from,
             replies,
@@ -103,7 +110,11 @@ impl Client {
         let mut heard = Instant::now();
         let mut buffers = [[0; DATAGRAM]; SOCKETS];
         loop {
+            for datagram in self.visits.release() {
+                self.forward(datagram);
+            }
             let wait = self.progress();
+            let wait = self.visits.due().map_or(wait, |due| due.min(wait));
             let idle = heard + IDLE;
             if self.sockets.is_empty() && Instant::now() >= idle {
                 return;
@@ -219,7 +230,9 @@ impl Client {
         };
         let bound = std::net::UdpSocket::bind((ip, 0)).and_then(|socket| {
             socket.set_nonblocking(true)?;
-            UdpSocket::from_std(socket)
+            let socket = UdpSocket::from_std(socket)?;
+            relay::widen(&socket);
+            Ok(socket)
         });
         let socket = bound.map_err(|error| {
             tracing::warn!(%error, "relay has no socket for a client");
@@ -245,15 +258,47 @@ impl Client {
         let Some(to) = to else {
             return;
         };
-        if !self.may_relay(peer.ip()) {
-            return;
+        let datagram = Passing {
+            relayed: to,
+            peer,
+            to: End::Client,
+            contents: datagram.to_vec(),
+        };
+        self.relay(datagram);
+    }
+
+    /// Passes a datagram on when it has its turn, if it may pass at all.
+    fn relay(&mut self, datagram: Passing) {
+        if self.may_relay(datagram.peer.ip())
+            && let Some(datagram) = self.visits.pass(datagram)
+        {
+            self.forward(datagram);
         }
-        let now = self.now();
-        let datagram = Bytes::copy_from_slice(datagram);
-        let transmit = Transmit::new(datagram, TransportType::Udp, peer, to);
-        if let Some(reply) = self.server.recv(transmit, now) {
-            let (from, to) = (reply.from, reply.to);
-            self.pass_on(from, to, reply.data.build());
+    }
+
+    fn forward(&mut self, datagram: Passing) {
+        let Passing {
+            relayed,
+            peer,
+            to,
+            contents,
+        } = datagram;
+        match to {
+            End::Peer => {
+                let mut sockets = self.sockets.iter();
+                if let Some(socket) = sockets.find(|socket| socket.address == relayed) {
+                    // Lost where the system does not take it, as on a network.
+                    let _ = socket.socket.try_send_to(&contents, peer);
+                }
+            }
+            End::Client => {
+                let now = self.now();
+                let contents = Bytes::from(contents);
+                let transmit = Transmit::new(contents, TransportType::Udp, peer, relayed);
+                if let Some(reply) = self.server.recv(transmit, now) {
+                    self.reply(reply.data.build());
+                }
+            }
         }
     }
 
@@ -288,30 +333,22 @@ impl Client {
     }
 
     /// Sends what the protocol says: to the client, or from a relayed address to a peer.
-    fn pass_on(&mut self, from: SocketAddr, to: SocketAddr, mut contents: Vec<u8>) {
-        let relayed = self.sockets.iter().find(|socket| socket.address == from);
-        if let Some(relayed) = relayed {
-            let paid = self
-                .share
-                .as_ref()
-                .is_some_and(|share| share.take(contents.len()));
-            if paid && self.may_relay(to.ip()) {
-                // Lost where the system does not take it, as on a network.
-                let _ = relayed.socket.try_send_to(&contents, to);
-            }
-            return;
+    fn pass_on(&mut self, from: SocketAddr, to: SocketAddr, contents: Vec<u8>) {
+        if self.sockets.iter().any(|socket| socket.address == from) {
+            let datagram = Passing {
+                relayed: from,
+                peer: to,
+                to: End::Peer,
+                contents,
+            };
+            self.relay(datagram);
+        } else {
+            // What the protocol itself says is small and free.
+            self.reply(contents);
         }
-        // What the protocol itself says is small and free.
-        let is_data =
-            contents.first().is_some_and(|first| *first >= 0x40) || is_indication(&contents);
-        if is_data
-            && !self
-                .share
-                .as_ref()
-                .is_some_and(|share| share.take(contents.len()))
-        {
-            return;
-        }
+    }
+
+    fn reply(&self, mut contents: Vec<u8>) {
         match &self.replies {
             Replies::Datagrams(socket) => {
                 let _ = socket.try_send_to(&contents, self.from);
@@ -322,11 +359,6 @@ impl Client {
             }
         }
     }
-}
-
-/// A Data indication (RFC 8656 section 11.5).
-fn is_indication(message: &[u8]) -> bool {
-    message.starts_with(&[0x00, 0x17])
 }
 
 async fn receive(socket: Option<&Relayed>, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {

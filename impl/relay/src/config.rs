@@ -4,19 +4,22 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use tokio_rustls::rustls::ServerConfig;
 
-/// What one credential may use: one visitor's visit has one, and so has one agent.
+/// What one credential and one visit may use. A visitor has a credential for each visit; an agent
+/// has one for all, and an allocation that they share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// Allocations at a time.
+    /// Allocations of one credential at a time.
     pub allocations: usize,
-    /// Bytes in its lifetime of an hour, both ways together.
+    /// Bytes of one visit, both ways together; what is above is dropped. To a relay a visit is
+    /// what passes between an allocation and one address of a peer.
     pub bytes: u64,
-    /// Bytes a second, both ways together; what is above is dropped, as a full link would.
+    /// Bytes a second of one visit, both ways together. What is above waits, and is dropped where
+    /// 100 ms of it wait already, as before a slow line. A second's worth may pass at once.
     pub bytes_per_second: u64,
 }
 
 impl Default for Quota {
-    /// 4 allocations, 8 GiB, 4 MiB/s.
+    /// 4 allocations; 8 GiB and 4 MiB/s for each visit.
     fn default() -> Self {
         Self {
             allocations: 4,
@@ -31,7 +34,7 @@ impl Default for Quota {
 pub struct Config {
     /// What it shares with coord.
     pub secret: Vec<u8>,
-    /// What one credential may use.
+    /// What one credential and one visit may use.
     pub quota: Quota,
     /// Clients at a time, all together; each costs two sockets at most.
     pub clients: usize,

@@ -1,5 +1,5 @@
 //! A TURN relay (RFC 8656) and STUN server (RFC 8489) for small services: over UDP, TCP and TLS,
-//! with the time-limited credentials that coord issues (`SIG-022`) and quotas for each of them.
+//! with the time-limited credentials that coord issues (`SIG-022`), and quotas for each visit.
 //!
 //! It passes on datagrams that it cannot read. The protocol is turn-server-proto's; here are the
 //! sockets, the credentials and the quotas. Past one machine, or for measured capacity, run coturn
@@ -23,6 +23,7 @@ mod framing;
 mod peers;
 mod quota;
 mod relay;
+mod visit;
 
 pub use config::{Config, Quota};
 pub use relay::{Relay, RelayError};

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use socket2::SockRef;
 use stun_types::{
     attribute::XorMappedAddress,
     message::{BINDING, Message, MessageClass, MessageWriteVec},
@@ -33,6 +34,9 @@ use crate::{
 
 /// Datagrams that wait for one client's task; past that they are lost, as on a network.
 const QUEUE: usize = 256;
+
+/// Of a UDP socket, each way. The kernel counts about 2 KiB for a datagram of WebRTC's.
+const KERNEL_BUFFER_BYTES: usize = 1 << 20;
 
 /// Bytes of one read of a stream.
 const READ_BYTES: usize = 16 * 1024;
@@ -99,7 +103,7 @@ impl Relay {
             tcp,
             address,
             shared: Arc::new(Shared {
-                accounts: Accounts::new(config.quota),
+                accounts: Accounts::new(config.quota.allocations),
                 places: Arc::new(Semaphore::new(config.clients)),
                 listen: address,
                 config,
@@ -144,8 +148,17 @@ impl Relay {
 
 async fn bind_both(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
     let udp = UdpSocket::bind(address).await?;
+    widen(&udp);
     let tcp = TcpListener::bind(udp.local_addr()?).await?;
     Ok((udp, tcp))
+}
+
+/// Makes room in the kernel for what comes at once: a sender's whole window, while this program has
+/// no turn. The kernel's limit may be below the wish, which is no reason to fail.
+pub(crate) fn widen(socket: &UdpSocket) {
+    let socket = SockRef::from(socket);
+    let _ = socket.set_recv_buffer_size(KERNEL_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(KERNEL_BUFFER_BYTES);
 }
 
 /// Reads the UDP socket, and hands each client its own.

@@ -8,17 +8,22 @@ import { noise, sha256 } from "../harness/noise.mjs";
 const MIB = 1024 * 1024;
 const demo = shared(() => startDemo());
 
-/** Runs in the page before its scripts: keeps every connection, and forbids all but relayed paths. */
-function relayOnly() {
+/** Runs in the page before its scripts: keeps every connection, and forbids all but relays by this transport. */
+function relayOnly(transport) {
   const Native = window.RTCPeerConnection;
   window.connections = [];
+  const only = ({ iceServers = [], ...rest } = {}) => {
+    const by = (server) => ({ ...server, urls: [server.urls].flat().filter((url) => url.endsWith(`transport=${transport}`)) });
+    const relays = iceServers.map(by).filter(({ urls }) => urls.length > 0);
+    return { ...rest, iceServers: relays, iceTransportPolicy: "relay" };
+  };
   window.RTCPeerConnection = class extends Native {
     constructor(configuration) {
-      super({ ...configuration, iceTransportPolicy: "relay" });
+      super(only(configuration));
       window.connections.push(this);
     }
     setConfiguration(configuration) {
-      super.setConfiguration({ ...configuration, iceTransportPolicy: "relay" });
+      super.setConfiguration(only(configuration));
     }
   };
 }
@@ -38,22 +43,24 @@ async function path() {
 }
 
 // RTC-016
-scenario("the page opens through the relay", async (scene) => {
-  const visitor = await scene.visitor();
-  await visitor.context.addInitScript(relayOnly);
-  const visit = await visitor.visit(demo.it.url);
-  const app = await visit.app("#notes li");
-  const used = await until("the path in use", () => visit.page.evaluate(path));
-  scene.note(`path: ${JSON.stringify(used)}`);
-  assert.equal(used.local, "relay");
-  assert.equal(used.protocol, "udp");
-  const hex = await app.evaluate(async (bytes) => {
-    const body = await (await fetch(`/download?bytes=${bytes}`)).arrayBuffer();
-    const digest = await crypto.subtle.digest("SHA-256", body);
-    return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  }, 5 * MIB);
-  assert.equal(hex, sha256(noise(5 * MIB)));
-});
+for (const transport of ["udp", "tcp"]) {
+  scenario(`the page opens through the relay over ${transport}`, async (scene) => {
+    const visitor = await scene.visitor();
+    await visitor.context.addInitScript(relayOnly, transport);
+    const visit = await visitor.visit(demo.it.url);
+    const app = await visit.app("#notes li");
+    const used = await until("the path in use", () => visit.page.evaluate(path));
+    scene.note(`path: ${JSON.stringify(used)}`);
+    assert.equal(used.local, "relay");
+    assert.equal(used.protocol, transport);
+    const hex = await app.evaluate(async (bytes) => {
+      const body = await (await fetch(`/download?bytes=${bytes}`)).arrayBuffer();
+      const digest = await crypto.subtle.digest("SHA-256", body);
+      return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    }, 5 * MIB);
+    assert.equal(hex, sha256(noise(5 * MIB)));
+  });
+}
 
 scenario("a visitor who may choose takes the direct path", async (scene) => {
   const visitor = await scene.visitor();
