@@ -105,11 +105,11 @@ export function spoilSignature(answer) {
 export function detour(path) {
   return (answer) => {
     const lines = field(answer, ANSWER.sdp).toString().split("\r\n");
-    const wanted = /^(a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 )(\d+)( typ host.*)$/i;
+    const wanted = /^(a=candidate:\S+ 1 udp \d+ )127\.0\.0\.1 (\d+)( typ host.*)$/i;
     const own = lines.map((line) => wanted.exec(line)).find(Boolean);
     if (!own) throw new Error(`the agent has no candidate on loopback:\n${lines.join("\n")}`);
     path.target = Number(own[2]);
-    const led = lines.flatMap((line) => (wanted.test(line) ? [`${own[1]}${path.port}${own[3]}`] : line.startsWith("a=candidate:") ? [] : [line]));
+    const led = lines.flatMap((line) => (wanted.test(line) ? [`${own[1]}${path.host} ${path.port}${own[3]}`] : line.startsWith("a=candidate:") ? [] : [line]));
     return withField(answer, ANSWER.sdp, Buffer.from(led.join("\r\n")));
   };
 }

@@ -2,19 +2,24 @@
 // going over it goes nowhere any more, and whoever sends from a new port gets through.
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 
-const LOOPBACK = "127.0.0.1";
+export const LOOPBACK = "127.0.0.1";
+
+/** An address of this machine that a packet from elsewhere could come to; loopback where there is none. */
+export const OUTER = Object.values(networkInterfaces()).flat().find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? LOOPBACK;
 
 export class UdpPath {
   /** {socket, isLost} by the address of the client, which need not be a loopback one. */
   #flows = new Map();
 
-  /** Stands before the port `target`; `this.port` is where clients send to. */
-  async start(target) {
+  /** Stands before the port `target` of loopback; `this.host` and `this.port` are where clients send to. */
+  async start({ target, host = LOOPBACK } = {}) {
     this.target = target;
+    this.host = host;
     this.socket = createSocket("udp4");
     this.socket.on("message", (packet, client) => this.#flow(client).forward(packet));
-    this.socket.bind(0, LOOPBACK);
+    this.socket.bind(0, host);
     await once(this.socket, "listening");
     this.port = this.socket.address().port;
     return this;

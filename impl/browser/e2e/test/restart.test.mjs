@@ -8,7 +8,7 @@ import { scenario, shared } from "../harness/scenario.mjs";
 import { until } from "../harness/poll.mjs";
 import { noise, sha256 } from "../harness/noise.mjs";
 import { Sockets } from "../harness/sockets.mjs";
-import { UdpPath } from "../harness/udp-path.mjs";
+import { OUTER, UdpPath } from "../harness/udp-path.mjs";
 import { Upstream } from "../harness/upstream.mjs";
 
 const MIB = 1024 * 1024;
@@ -117,7 +117,7 @@ async function survives(scene, visit, path, kind) {
 
 // RTC-016, RTC-019, RTC-020, SES-063, SIG-043
 scenario("a download and a WebSocket go on over a new relayed path when the one they had is lost", async (scene) => {
-  const path = await new UdpPath().start(await relayPort());
+  const path = await new UdpPath().start({ target: await relayPort() });
   scene.finally(() => path.stop());
   const visitor = await scene.visitor();
   await visitor.context.addInitScript(relayBehind, path.port);
@@ -128,7 +128,7 @@ scenario("a download and a WebSocket go on over a new relayed path when the one 
 
 // RTC-019, RTC-020, SES-063, SIG-043
 scenario("a download and a WebSocket go on over a new direct path when the one they had is lost", async (scene) => {
-  const path = await new UdpPath().start();
+  const path = await new UdpPath().start({ host: OUTER });
   scene.finally(() => path.stop());
   liar.lie = detour(path);
   await survives(scene, await scene.visit(pieces.it.url), path, "direct");
@@ -136,7 +136,7 @@ scenario("a download and a WebSocket go on over a new direct path when the one t
 
 // SIG-046
 scenario("a restart that somebody else answers is refused, and the session goes on over the path that it finds next", async (scene) => {
-  const path = await new UdpPath().start();
+  const path = await new UdpPath().start({ host: OUTER });
   scene.finally(() => path.stop());
   liar.lie = detour(path);
   const visit = await scene.visit(pieces.it.url);
