@@ -14,7 +14,7 @@ import { rtc } from "./stack.mjs";
 const known = new Map(
   KNOWN_FAILURES.filter((one) => `${one.file}.test.mjs` === basename(process.argv[1]))
     .filter((one) => (one.browser ?? engine) === engine && (one.rtc ?? rtc) === rtc)
-    .map(({ name, reason }) => [name, reason]),
+    .map(({ name, reason, upstream }) => [name, `${reason} (${upstream})`]),
 );
 
 let browser;
