@@ -1,5 +1,5 @@
 //! A visitor that changes its network while it downloads: coord, an agent and a visitor of the
-//! reference over real sockets, with str0m at both ends.
+//! reference over real sockets, with one WebRTC stack at both ends.
 //!
 //! Every address of `127.0.0.0/8` is one of this machine, so a visitor can move from one to the
 //! next; what it has left behind is gone.
@@ -22,7 +22,6 @@ use p2claw_agent::{Agent, LinkStatus, RouteEntry, Routes};
 use p2claw_coord::Config;
 use p2claw_identity::{Alias, AppName, HostLabel, IdentityKey, Nonce, SessionId};
 use p2claw_network::{ByteStream, Datagram, Hub, HubConfig, Machine, Network, Transmit, UdpSocket};
-use p2claw_rtc_str0m::Endpoint;
 use p2claw_session::{ErrorCode, Fields, Role, Target};
 use p2claw_signaling::SignalCode;
 use p2claw_signaling::address::PublicAddress;
@@ -49,6 +48,17 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
 fn unix_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(now.as_millis()).unwrap()
+}
+
+/// A WebRTC stack on these sockets.
+type Stack = fn(Hub) -> Arc<dyn PeerTransport>;
+
+fn str0m(hub: Hub) -> Arc<dyn PeerTransport> {
+    Arc::new(p2claw_rtc_str0m::Endpoint::on(hub, LANES))
+}
+
+fn webrtc(hub: Hub) -> Arc<dyn PeerTransport> {
+    Arc::new(p2claw_rtc_webrtc::Endpoint::on(hub, LANES))
 }
 
 /// A machine with one address, which changes.
@@ -220,7 +230,7 @@ struct World {
 }
 
 impl World {
-    async fn start(coord: SocketAddr) -> Self {
+    async fn start(coord: SocketAddr, stack: Stack) -> Self {
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = upstream.local_addr().unwrap().to_string();
         let routes = Arc::new(Routes::load(None).unwrap());
@@ -239,7 +249,7 @@ impl World {
         let agent = Agent {
             key,
             routes,
-            transport: Arc::new(Endpoint::on(hub.unwrap(), LANES)),
+            transport: stack(hub.unwrap()),
             coord: format!("http://{coord}"),
             software: "test/1".to_owned(),
             api: None,
@@ -301,20 +311,20 @@ impl World {
 struct Visitor {
     machine: Moving,
     /// Its sockets are read for as long as it is there.
-    _endpoint: Endpoint,
+    _endpoint: Arc<dyn PeerTransport>,
     connection: Connection,
     driver: Driver,
     events: Events,
 }
 
 impl Visitor {
-    async fn visit(world: &World, machine: Moving) -> Self {
+    async fn visit(world: &World, machine: Moving, stack: Stack) -> Self {
         let config = HubConfig {
             loopback: true,
             ..HubConfig::default()
         };
         let hub = Hub::bind_on(Arc::new(machine.clone()), config).unwrap();
-        let endpoint = Endpoint::on(hub, LANES);
+        let endpoint = stack(hub);
         let mut offered = endpoint.offer().await.unwrap();
         let (label, _) = world.host.split_once('.').unwrap();
         let label = HostLabel::parse(label).unwrap();
@@ -393,11 +403,10 @@ async fn piece(stream: &mut TcpStream, exchange: &mut Exchange, length: usize) {
 
 /// SIG-043, SIG-045, SIG-046, RTC-020, HTP-025: a download goes on over two changes of the
 /// visitor's address, with a coord that was started anew in between.
-#[tokio::test]
-async fn a_download_survives_a_change_of_networks() {
+async fn a_download_survives_a_change_of_networks(stack: Stack) {
     let (coord, address) = Coord::start("127.0.0.1:0").await;
-    let mut world = World::start(address).await;
-    let mut visitor = Visitor::visit(&world, Moving::at(2)).await;
+    let mut world = World::start(address, stack).await;
+    let mut visitor = Visitor::visit(&world, Moving::at(2), stack).await;
     let mut exchange = visitor.get("/download");
     let (mut stream, head) = visitor.while_driven(&world, world.accept()).await;
     assert!(head.contains("x-forwarded-for: 127.0.0.2\r\n"), "{head}");
@@ -433,17 +442,16 @@ async fn a_download_survives_a_change_of_networks() {
 }
 
 /// SIG-045, SIG-046: an agent that was started anew has no such session, and says so.
-#[tokio::test]
-async fn an_agent_that_was_started_anew_knows_nothing() {
+async fn an_agent_that_was_started_anew_knows_nothing(stack: Stack) {
     let (coord, address) = Coord::start("127.0.0.1:0").await;
-    let world = World::start(address).await;
-    let mut visitor = Visitor::visit(&world, Moving::at(2)).await;
+    let world = World::start(address, stack).await;
+    let mut visitor = Visitor::visit(&world, Moving::at(2), stack).await;
     let _exchange = visitor.get("/");
     let (_stream, _) = visitor.while_driven(&world, world.accept()).await;
     // Without a word, as when it is killed.
     world.agent.abort();
     assert!(within(world.agent).await.unwrap_err().is_cancelled());
-    let world = World::start(address).await;
+    let world = World::start(address, stack).await;
     let offer = visitor.driver.restart().unwrap();
     let session = visitor.events.session_id;
     let check = visitor.events.check.restart(session, Nonce([9; 32]), offer);
@@ -455,4 +463,28 @@ async fn an_agent_that_was_started_anew_knows_nothing() {
     world.shutdown.cancel();
     within(world.agent).await.unwrap();
     coord.stop().await;
+}
+
+mod on_str0m {
+    #[tokio::test]
+    async fn a_download_survives_a_change_of_networks() {
+        super::a_download_survives_a_change_of_networks(super::str0m).await;
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_was_started_anew_knows_nothing() {
+        super::an_agent_that_was_started_anew_knows_nothing(super::str0m).await;
+    }
+}
+
+mod on_webrtc {
+    #[tokio::test]
+    async fn a_download_survives_a_change_of_networks() {
+        super::a_download_survives_a_change_of_networks(super::webrtc).await;
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_was_started_anew_knows_nothing() {
+        super::an_agent_that_was_started_anew_knows_nothing(super::webrtc).await;
+    }
 }

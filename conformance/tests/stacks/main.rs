@@ -103,6 +103,17 @@ pairs! {
     webrtc_visits_webrtc: Webrtc, Webrtc;
 }
 
+/// RTC-024. All pairs at a time, for it takes half a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_sent_to_who_is_gone() {
+    let both = [Stack::Str0m, Stack::Webrtc];
+    let pairs = both.map(|visitor| both.map(|agent| (visitor, agent)));
+    let pairs = pairs.into_iter().flatten();
+    let work =
+        pairs.map(|(visitor, agent)| sessions::nothing_is_sent_to_who_is_gone(visitor, agent));
+    futures_util::future::join_all(work).await;
+}
+
 macro_rules! agents {
     ($($name:ident: $agent:ident;)*) => {$(
         mod $name {

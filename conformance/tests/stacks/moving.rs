@@ -28,6 +28,7 @@ struct Place {
     cut: AtomicBool,
     noisy: AtomicBool,
     datagrams: AtomicUsize,
+    records: AtomicUsize,
 }
 
 impl Default for Moving {
@@ -37,6 +38,7 @@ impl Default for Moving {
             cut: AtomicBool::new(false),
             noisy: AtomicBool::new(false),
             datagrams: AtomicUsize::new(0),
+            records: AtomicUsize::new(0),
         }))
     }
 }
@@ -50,6 +52,11 @@ impl Moving {
     /// From now on, of what arrives some is lost, cut short, changed or comes twice.
     pub(crate) fn be_noisy(&self) {
         self.0.noisy.store(true, Ordering::SeqCst);
+    }
+
+    /// Times that DTLS was sent from here, the only thing but checks.
+    pub(crate) fn records(&self) -> usize {
+        self.0.records.load(Ordering::SeqCst)
     }
 
     /// Whether nothing gets through at all.
@@ -144,6 +151,10 @@ impl UdpSocket for Socket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        // RFC 7983.
+        if matches!(transmit.contents.first(), Some(20..=63)) {
+            self.place.records.fetch_add(1, Ordering::SeqCst);
+        }
         match transmit.source {
             Some(source) if self.place.passes(source) => self.inner.try_send(transmit),
             _ => Ok(()),

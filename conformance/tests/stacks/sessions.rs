@@ -1,16 +1,20 @@
 //! Sessions between two stacks.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use p2claw_agent::{
     connection::{Connection, Driver, Incoming, StreamError, connect},
     transport::{LANES, Peer, PeerEvent, PeerTransport},
 };
+use p2claw_network::HubConfig;
 use p2claw_session::{Config, ErrorCode, Fields, Request, Response, Role, Target};
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
-use crate::{PATIENCE, Stack};
+use crate::{PATIENCE, Stack, moving::Moving};
 
 /// Two ends of a session, each driven by a task.
 pub(crate) struct Pair {
@@ -22,7 +26,10 @@ pub(crate) struct Pair {
 }
 
 pub(crate) async fn pair(visitor: Stack, agent: Stack) -> Pair {
-    let (near, far) = (visitor.endpoint(), agent.endpoint());
+    between(visitor.endpoint(), agent.endpoint()).await
+}
+
+async fn between(near: Box<dyn PeerTransport>, far: Box<dyn PeerTransport>) -> Pair {
     let mut offered = near.offer().await.unwrap();
     let accepted = far.accept(&offered.offer).await.unwrap();
     assert!(
@@ -123,6 +130,27 @@ pub(crate) async fn requests_and_large_bodies_arrive_whole(visitor: Stack, agent
     assert_eq!(pair.visitor.peer_settings().unwrap().lanes, LANES);
     let path = pair.visitor.path().unwrap();
     assert_ne!(path.local, path.remote);
+}
+
+/// RTC-024: the session may end a little later.
+pub(crate) async fn nothing_is_sent_to_who_is_gone(visitor: Stack, agent: Stack) {
+    let (there, here) = (Arc::new(Moving::default()), Arc::new(Moving::default()));
+    let near = visitor.on(there.clone(), HubConfig::default());
+    let far = agent.on(here.clone(), HubConfig::default());
+    let pair = between(near, far).await;
+    tokio::spawn(serve(pair.agent.clone()));
+    let mut exchange = pair.visitor.open(get("/100000000")).unwrap();
+    exchange.head().await.unwrap();
+    exchange.response.data().await.unwrap();
+    there.cut(true);
+    sleep(Duration::from_millis(4_500)).await;
+    let early = here.records();
+    sleep(Duration::from_secs(26)).await;
+    let records = here.records();
+    assert!(records > early, "it is tried again before");
+    timeout(PATIENCE, pair.agent_driver).await.unwrap().unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(here.records(), records);
 }
 
 pub(crate) async fn a_reader_that_waits_stalls_its_own_stream_only(visitor: Stack, agent: Stack) {

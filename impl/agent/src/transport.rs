@@ -29,6 +29,9 @@ pub const LANES: u8 = 4;
 /// How long a peer that was closed waits for the other end to acknowledge its last messages.
 pub const LINGER: Duration = Duration::from_secs(2);
 
+/// How long after the other end's last word a peer sends nothing more to it but checks (`RTC-024`).
+pub const CONSENT_ENDS: Duration = Duration::from_secs(30);
+
 /// A WebRTC stack.
 pub trait PeerTransport: Send + Sync + fmt::Debug + 'static {
     /// Answers a visitor's SDP offer; the answer names the candidates that are known already.

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use p2claw_agent::transport::{
-    CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError, pacing,
+    CONSENT_ENDS, CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError, pacing,
 };
 use p2claw_network::{Datagram, LocalCandidate, Port, PortEvent, RemoteKinds};
 use p2claw_session::LaneId;
@@ -164,6 +164,9 @@ impl Str0mPeer {
                     let datagram = &transmit.contents[..];
                     let (source, destination) = (transmit.source, transmit.destination);
                     if is_dtls(datagram) {
+                        if self.has_no_consent() {
+                            continue;
+                        }
                         self.note_path(source, destination);
                     } else {
                         self.checks.sent(source, destination, datagram);
@@ -396,6 +399,10 @@ impl Str0mPeer {
     fn silent_at(&self) -> Option<Instant> {
         let works = self.connected && !self.searching && !self.silent;
         works.then(|| self.heard + SILENCE)
+    }
+
+    fn has_no_consent(&self) -> bool {
+        self.silent && self.heard + CONSENT_ENDS <= Instant::now()
     }
 
     fn listen(&mut self) {

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use p2claw_agent::transport::{
-    CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError,
+    CONSENT_ENDS, CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError,
 };
 use p2claw_network::{Datagram, LocalCandidate, Port, RemoteKinds};
 use p2claw_session::{LaneId, limits::FRAME_DEFAULT};
@@ -35,6 +35,7 @@ use crate::{
     opening::Opening,
     peer::negotiation::Pending,
     renomination,
+    settings::DISCONNECTED,
 };
 
 /// Bytes that are handed over and not yet acknowledged, over all lanes (`RTC-014`). Caps one
@@ -87,6 +88,8 @@ pub(crate) struct WebrtcPeer {
     path: Option<Path>,
     /// What the owner was told of the path.
     works: Option<bool>,
+    /// When it was told that the path is lost, if it still is.
+    lost: Option<Instant>,
     /// The SCTP handshake is through.
     associated: bool,
     /// The other end was told that there are no more candidates.
@@ -145,6 +148,7 @@ impl WebrtcPeer {
             early: VecDeque::new(),
             path: None,
             works: None,
+            lost: None,
             associated: false,
             gathered: false,
             refused: false,
@@ -175,6 +179,9 @@ impl WebrtcPeer {
                 };
                 let pair = self.checks.leaves(pair, &transmit.message);
                 if !checks::is_stun(&transmit.message) {
+                    if self.has_no_consent() {
+                        continue;
+                    }
                     let round_trip = self.checks.round_trip();
                     self.opening.sent(&transmit.message, round_trip);
                 }
@@ -289,7 +296,13 @@ impl WebrtcPeer {
             Some(false) => PathState::Disconnected,
             None => return,
         };
+        self.lost = (state == PathState::Disconnected).then(Instant::now);
         self.events.push_back(PeerEvent::Path(state));
+    }
+
+    fn has_no_consent(&self) -> bool {
+        self.lost
+            .is_some_and(|lost| lost + (CONSENT_ENDS - DISCONNECTED) <= Instant::now())
     }
 
     /// Takes what rtc has to say.
