@@ -21,6 +21,8 @@ pub(crate) struct Ends {
     pub(crate) visitor: Box<dyn Peer>,
     pub(crate) agent: Box<dyn Peer>,
     closed: Vec<End>,
+    /// An end whose candidates are told later, and those that wait.
+    held_back: Option<(End, Vec<String>)>,
     _endpoints: (Box<dyn PeerTransport>, Box<dyn PeerTransport>),
 }
 
@@ -44,6 +46,7 @@ impl Ends {
             visitor,
             agent,
             closed: Vec::new(),
+            held_back: None,
             _endpoints: endpoints,
         }
     }
@@ -107,13 +110,26 @@ impl Ends {
         })
         .await;
         match &event {
-            PeerEvent::Candidate(Some(candidate)) => {
-                self.peer(end.other()).add_candidate(candidate);
-            }
+            PeerEvent::Candidate(Some(candidate)) => match &mut self.held_back {
+                Some((of, candidates)) if *of == end => candidates.push(candidate.clone()),
+                _ => self.peer(end.other()).add_candidate(candidate),
+            },
             PeerEvent::Closed(_) => self.closed.push(end),
             _ => {}
         }
         (end, event)
+    }
+
+    /// The other end does not hear of this end's candidates before [`Self::name_candidates`].
+    pub(crate) fn hold_back(&mut self, end: End) {
+        self.held_back = Some((end, Vec::new()));
+    }
+
+    pub(crate) fn name_candidates(&mut self) {
+        let (end, candidates) = self.held_back.take().unwrap();
+        for candidate in candidates {
+            self.peer(end.other()).add_candidate(&candidate);
+        }
     }
 
     /// Goes on until `wanted` has seen what it waits for.

@@ -69,6 +69,7 @@ macro_rules! pairs {
                 messages::the_first_message_arrives
                 messages::a_full_stack_takes_more_once_it_has_room
                 relays::a_direct_path_takes_over_from_a_relay
+                relays::a_relay_that_is_named_late_is_known_as_one
                 relays::a_relayed_path_is_known_as_one
                 relays::candidates_are_told_as_they_come
                 restarts::a_bad_path_costs_time_only

@@ -40,6 +40,22 @@ pub(crate) async fn a_relayed_path_is_known_as_one(visitor: Stack, agent: Stack)
     assert!(ends.visitor.path().unwrap().is_relayed());
 }
 
+/// RTC-016: checks may come over a relay before the word that it is one.
+pub(crate) async fn a_relay_that_is_named_late_is_known_as_one(visitor: Stack, agent: Stack) {
+    let coturn = Coturn::start().await;
+    let far = relay_only(agent);
+    far.use_servers(&[coturn.server("udp")]);
+    let mut ends = Ends::between(visitor.endpoint(), far).await;
+    ends.hold_back(End::Agent);
+    ends.opened().await;
+    let path = ends.visitor.path().unwrap();
+    assert_eq!(path.remote_kind, CandidateKind::PeerReflexive, "{path:?}");
+    ends.name_candidates();
+    let path = ends.visitor.path().unwrap();
+    assert_eq!(path.remote_kind, CandidateKind::Relayed, "{path:?}");
+    ends.talk().await;
+}
+
 /// RTC-011: an offer leaves without what has to be asked for first; that follows, and so does the
 /// word that there is no more.
 pub(crate) async fn candidates_are_told_as_they_come(visitor: Stack, agent: Stack) {

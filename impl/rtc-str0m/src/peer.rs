@@ -574,6 +574,10 @@ impl Peer for Str0mPeer {
 
     fn add_candidate(&mut self, candidate: &str) {
         self.remote_kinds.learn(candidate);
+        if let Some(path) = &mut self.path {
+            // It may be in use already.
+            path.remote_kind = self.remote_kinds.kind_of(path.remote);
+        }
         match Candidate::from_sdp_string(candidate) {
             Ok(candidate) => {
                 self.dirty = true;

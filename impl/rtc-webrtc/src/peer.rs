@@ -557,6 +557,11 @@ impl Peer for WebrtcPeer {
 
     fn add_candidate(&mut self, candidate: &str) {
         self.remote_kinds.learn(candidate);
+        if let Some(path) = &mut self.path {
+            // It may be in use already.
+            path.remote_kind = self.remote_kinds.kind_of(path.remote);
+            self.checks.renomination.relayed(path.is_relayed());
+        }
         match RemoteCandidate::read(candidate) {
             Some(candidate) => self.check(candidate),
             None => tracing::debug!("candidate left aside"),
