@@ -68,6 +68,7 @@ macro_rules! pairs {
                 goodbyes::a_peer_that_goes_says_so
                 messages::the_first_message_arrives
                 messages::a_full_stack_takes_more_once_it_has_room
+                relays::a_direct_path_takes_over_behind_a_restart
                 relays::a_direct_path_takes_over_from_a_relay
                 relays::a_relay_that_is_named_late_is_known_as_one
                 relays::a_relayed_path_is_known_as_one

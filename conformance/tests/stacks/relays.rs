@@ -95,6 +95,25 @@ pub(crate) async fn candidates_are_told_as_they_come(visitor: Stack, agent: Stac
 
 /// RTC-022, RTC-023: a visit that had to begin on a relay goes on without it once UDP gets through.
 pub(crate) async fn a_direct_path_takes_over_from_a_relay(visitor: Stack, agent: Stack) {
+    let (mut ends, network, _coturn) = cut_off(visitor, agent).await;
+    network.cut(false);
+    becomes_direct(&mut ends).await;
+}
+
+/// RTC-022: a restart that finds nothing but the same relay is no reason to stay there.
+pub(crate) async fn a_direct_path_takes_over_behind_a_restart(visitor: Stack, agent: Stack) {
+    let (mut ends, network, _coturn) = cut_off(visitor, agent).await;
+    ends.restart();
+    for _ in 0..3 {
+        ends.talk().await;
+    }
+    assert!(ends.visitor.path().unwrap().is_relayed());
+    network.cut(false);
+    becomes_direct(&mut ends).await;
+}
+
+/// A visit without UDP but that of its relay, which is reached by TCP.
+async fn cut_off(visitor: Stack, agent: Stack) -> (Ends, Arc<Moving>, Coturn) {
     let coturn = Coturn::start().await;
     let network = Arc::new(Moving::default());
     network.cut(true);
@@ -104,7 +123,10 @@ pub(crate) async fn a_direct_path_takes_over_from_a_relay(visitor: Stack, agent:
     ends.opened().await;
     ends.talk().await;
     assert!(ends.visitor.path().unwrap().is_relayed());
-    network.cut(false);
+    (ends, network, coturn)
+}
+
+async fn becomes_direct(ends: &mut Ends) {
     let direct = async {
         loop {
             ends.talk().await;

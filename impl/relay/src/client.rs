@@ -258,13 +258,22 @@ impl Client {
         let Some(to) = to else {
             return;
         };
-        let datagram = Passing {
-            relayed: to,
+        if !self.may_relay(peer.ip()) {
+            return;
+        }
+        let now = self.now();
+        let transmit = Transmit::new(
+            Bytes::copy_from_slice(datagram),
+            TransportType::Udp,
             peer,
-            to: End::Client,
-            contents: datagram.to_vec(),
-        };
-        self.relay(datagram);
+            to,
+        );
+        // Nothing comes of it where the client has not permitted the peer.
+        if let Some(reply) = self.server.recv(transmit, now) {
+            let contents = reply.data.build();
+            let to = End::Client;
+            self.relay(Passing { peer, to, contents });
+        }
     }
 
     /// Passes a datagram on when it has its turn, if it may pass at all.
@@ -276,29 +285,18 @@ impl Client {
         }
     }
 
-    fn forward(&mut self, datagram: Passing) {
-        let Passing {
-            relayed,
-            peer,
-            to,
-            contents,
-        } = datagram;
-        match to {
-            End::Peer => {
+    fn forward(&self, datagram: Passing) {
+        match datagram.to {
+            End::Peer(from) => {
                 let mut sockets = self.sockets.iter();
-                if let Some(socket) = sockets.find(|socket| socket.address == relayed) {
+                if let Some(relayed) = sockets.find(|socket| socket.address == from) {
                     // Lost where the system does not take it, as on a network.
-                    let _ = socket.socket.try_send_to(&contents, peer);
+                    let _ = relayed
+                        .socket
+                        .try_send_to(&datagram.contents, datagram.peer);
                 }
             }
-            End::Client => {
-                let now = self.now();
-                let contents = Bytes::from(contents);
-                let transmit = Transmit::new(contents, TransportType::Udp, peer, relayed);
-                if let Some(reply) = self.server.recv(transmit, now) {
-                    self.reply(reply.data.build());
-                }
-            }
+            End::Client => self.reply(datagram.contents),
         }
     }
 
@@ -335,13 +333,8 @@ impl Client {
     /// Sends what the protocol says: to the client, or from a relayed address to a peer.
     fn pass_on(&mut self, from: SocketAddr, to: SocketAddr, contents: Vec<u8>) {
         if self.sockets.iter().any(|socket| socket.address == from) {
-            let datagram = Passing {
-                relayed: from,
-                peer: to,
-                to: End::Peer,
-                contents,
-            };
-            self.relay(datagram);
+            let (peer, to) = (to, End::Peer(from));
+            self.relay(Passing { peer, to, contents });
         } else {
             // What the protocol itself says is small and free.
             self.reply(contents);

@@ -14,7 +14,8 @@ pub struct Quota {
     /// what passes between an allocation and one address of a peer.
     pub bytes: u64,
     /// Bytes a second of one visit, both ways together. What is above waits, and is dropped where
-    /// 100 ms of it wait already, as before a slow line. A second's worth may pass at once.
+    /// 100 ms of it wait already (and 64 KiB), as before a slow line. A second's worth may pass at
+    /// once. Nothing but [`Config::clients`] and the line bounds what all visits take together.
     pub bytes_per_second: u64,
 }
 

@@ -19,23 +19,24 @@ use crate::config::Quota;
 /// How long a datagram may wait for its turn.
 const WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// Bytes that may wait for one visit, however slow it is.
+/// Bytes that may wait for one visit, however slow it is: at low rates that is longer.
 const WAITING_MIN: usize = 64 * 1024;
 
 /// Bytes that wait for all visits of one allocation.
 const WAITING_MAX: usize = 1 << 20;
 
-/// Visits of one allocation at a time.
+/// Memory of a datagram that waits, besides its bytes.
+const OVERHEAD: usize = 128;
+
+/// Visits of one allocation that are remembered.
 const VISITS: usize = 256;
 
-/// A visit that is silent for so long is over.
-const IDLE: Duration = Duration::from_secs(600);
+/// Until what waits is looked at again, at the latest.
+const READY_MAX: Duration = Duration::from_secs(600);
 
 /// A datagram on its way through the relay.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Passing {
-    /// A relayed address, which it comes to or leaves from.
-    pub(crate) relayed: SocketAddr,
     pub(crate) peer: SocketAddr,
     pub(crate) to: End,
     pub(crate) contents: Vec<u8>,
@@ -45,7 +46,15 @@ pub(crate) struct Passing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Client,
-    Peer,
+    /// From this relayed address.
+    Peer(SocketAddr),
+}
+
+impl Passing {
+    /// What it takes of the memory for what waits.
+    fn size(&self) -> usize {
+        self.contents.len() + OVERHEAD
+    }
 }
 
 /// All visits of one allocation.
@@ -53,7 +62,7 @@ pub(crate) enum End {
 pub(crate) struct Visits {
     quota: Quota,
     table: HashMap<SocketAddr, Visit>,
-    /// Bytes.
+    /// Bytes of memory.
     waiting: usize,
 }
 
@@ -66,14 +75,17 @@ struct Visit {
     refilled: Instant,
     heard: Instant,
     queue: VecDeque<Passing>,
-    /// Bytes in the queue.
+    /// Bytes of memory in the queue.
     waiting: usize,
 }
 
 impl Visits {
     pub(crate) fn new(quota: Quota) -> Self {
         Self {
-            quota,
+            quota: Quota {
+                bytes_per_second: quota.bytes_per_second.max(1),
+                ..quota
+            },
             table: HashMap::new(),
             waiting: 0,
         }
@@ -83,8 +95,8 @@ impl Visits {
     pub(crate) fn pass(&mut self, datagram: Passing) -> Option<Passing> {
         let now = Instant::now();
         let peer = datagram.peer;
-        if !self.table.contains_key(&peer) && !self.make_room(now) {
-            return None;
+        if self.table.len() >= VISITS && !self.table.contains_key(&peer) {
+            self.forget_one()?;
         }
         let rate = signed(self.quota.bytes_per_second);
         let visit = self.table.entry(peer).or_insert_with(|| Visit {
@@ -106,23 +118,27 @@ impl Visits {
             visit.pay(bytes);
             return Some(datagram);
         }
-        let fits = visit.waiting + bytes <= waiting_max(self.quota.bytes_per_second)
-            && self.waiting + bytes <= WAITING_MAX;
+        let size = datagram.size();
+        let fits = visit.waiting + size <= waiting_max(self.quota.bytes_per_second)
+            && self.waiting + size <= WAITING_MAX;
         if fits {
-            visit.waiting += bytes;
-            self.waiting += bytes;
+            visit.waiting += size;
+            self.waiting += size;
             visit.queue.push_back(datagram);
         }
         None
     }
 
-    /// Forgets who is gone; whether there is room for another visit.
-    fn make_room(&mut self, now: Instant) -> bool {
-        if self.table.len() >= VISITS {
-            self.table
-                .retain(|_, visit| !visit.queue.is_empty() || now < visit.heard + IDLE);
-        }
-        self.table.len() < VISITS
+    /// Forgets the visit that was silent for the longest time. `None`: all of them wait.
+    fn forget_one(&mut self) -> Option<()> {
+        let idle = self
+            .table
+            .iter()
+            .filter(|(_, visit)| visit.queue.is_empty());
+        let (peer, _) = idle.min_by_key(|(_, visit)| visit.heard)?;
+        let peer = *peer;
+        self.table.remove(&peer);
+        Some(())
     }
 
     /// When [`Self::release`] has something; `None` while nothing waits.
@@ -149,10 +165,9 @@ impl Visits {
             while visit.credit > 0
                 && let Some(datagram) = visit.queue.pop_front()
             {
-                let bytes = datagram.contents.len();
-                visit.waiting -= bytes;
-                self.waiting -= bytes;
-                visit.pay(bytes);
+                visit.waiting -= datagram.size();
+                self.waiting -= datagram.size();
+                visit.pay(datagram.contents.len());
                 released.push(datagram);
             }
         }
@@ -181,7 +196,7 @@ impl Visit {
         let missing = u64::try_from(1 - self.credit).unwrap_or(0);
         let micros = (u128::from(missing) * 1_000_000).div_ceil(u128::from(rate.max(1)));
         let wait = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
-        self.refilled + wait.min(IDLE)
+        self.refilled + wait.min(READY_MAX)
     }
 }
 
@@ -211,7 +226,6 @@ mod tests {
 
     fn datagram(from: u16, bytes: usize) -> Passing {
         Passing {
-            relayed: SocketAddr::from(([192, 0, 2, 9], 9)),
             peer: peer(from),
             to: End::Client,
             contents: vec![0; bytes],
@@ -235,16 +249,16 @@ mod tests {
             "a second's worth at once"
         );
         assert_eq!(flood(&mut visits, 1, 500), 0);
-        assert_eq!(visits.waiting, 100_000, "100 ms of it wait");
+        assert_eq!(visits.table[&peer(1)].queue.len(), 88, "100 ms of it wait");
         let began = Instant::now();
         let mut released = 0;
         while let Some(due) = visits.due() {
             tokio::time::sleep_until(due).await;
             released += visits.release().len();
         }
-        assert_eq!(released, 100);
+        assert_eq!(released, 88);
         let took = began.elapsed().as_millis();
-        assert!((98..=102).contains(&took), "{took} ms");
+        assert!((86..=90).contains(&took), "{took} ms");
         assert_eq!(visits.waiting, 0);
     }
 
@@ -294,8 +308,46 @@ mod tests {
         }
         assert_eq!(visits.table.len(), VISITS);
         assert!(visits.waiting > WAITING_MAX / 2 && visits.waiting <= WAITING_MAX);
-        tokio::time::advance(IDLE).await;
-        visits.release();
-        assert_eq!(flood(&mut visits, 5_000, 1), 1, "who is gone makes room");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn empty_datagrams_take_their_turn_and_memory_as_well() {
+        let mut visits = Visits::new(QUOTA);
+        flood(&mut visits, 1, 1_000);
+        for _ in 0..100_000 {
+            visits.pass(datagram(1, 0));
+        }
+        let queued = visits.table[&peer(1)].queue.len();
+        assert!(queued * OVERHEAD <= WAITING_MAX, "{queued}");
+        tokio::time::sleep_until(visits.due().unwrap_or_else(Instant::now)).await;
+        assert_eq!(visits.release().len(), queued);
+        assert_eq!(visits.due(), None);
+    }
+
+    /// Whoever sends from many addresses takes no place from others.
+    #[tokio::test(start_paused = true)]
+    async fn a_new_visit_finds_room() {
+        let mut visits = Visits::new(QUOTA);
+        for from in 1..=1_000 {
+            assert_eq!(flood(&mut visits, from, 1), 1, "{from}");
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(visits.table.len(), VISITS);
+        assert!(visits.table.contains_key(&peer(1_000)) && !visits.table.contains_key(&peer(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_of_nothing_makes_no_haste() {
+        let mut visits = Visits::new(Quota {
+            bytes_per_second: 0,
+            ..QUOTA
+        });
+        flood(&mut visits, 1, 3);
+        for _ in 0..3 {
+            let due = visits.due().unwrap_or_else(Instant::now);
+            assert!(due > Instant::now());
+            tokio::time::sleep_until(due).await;
+            visits.release();
+        }
     }
 }

@@ -164,10 +164,10 @@ impl Str0mPeer {
                     let datagram = &transmit.contents[..];
                     let (source, destination) = (transmit.source, transmit.destination);
                     if is_dtls(datagram) {
+                        self.note_path(source, destination);
                         if self.has_no_consent() {
                             continue;
                         }
-                        self.note_path(source, destination);
                     } else {
                         self.checks.sent(source, destination, datagram);
                     }
@@ -205,6 +205,8 @@ impl Str0mPeer {
         {
             return;
         }
+        // str0m has chosen it by an answer.
+        self.heard = Instant::now();
         let own = self.offered.iter();
         let relayed = own
             .filter(|(candidate, _)| candidate.kind == CandidateKind::Relayed)
@@ -401,8 +403,9 @@ impl Str0mPeer {
         works.then(|| self.heard + SILENCE)
     }
 
+    /// RTC-024. str0m goes on sending to where it sent before, also while it looks for another pair.
     fn has_no_consent(&self) -> bool {
-        self.silent && self.heard + CONSENT_ENDS <= Instant::now()
+        self.connected && self.heard + CONSENT_ENDS <= Instant::now()
     }
 
     fn listen(&mut self) {

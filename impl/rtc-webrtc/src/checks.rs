@@ -50,7 +50,7 @@ const ASKED_MAX: usize = 32;
 /// Silence after which a pair that the other end has nominated later is no better than rtc's:
 /// its checks for consent come every 6 s at the latest (RFC 7675 section 5.1). One that this end
 /// has nominated is checked as often as rtc's own.
-const SILENCE: Duration = Duration::from_secs(7);
+pub(crate) const SILENCE: Duration = Duration::from_secs(7);
 
 /// First byte of a STUN message is 0..=3 (RFC 7983).
 const STUN_FIRST_BYTE_MAX: u8 = 3;
@@ -112,7 +112,7 @@ pub(crate) struct Checks {
     pub(crate) renomination: Renomination,
     /// The last nomination that rtc has not answered.
     nomination: Option<(TransactionId, Datagram)>,
-    /// What has been nominated last, of that which rtc does not know of.
+    /// What has been nominated last; rtc knows only of the first one.
     route: Option<Pair>,
     /// When the other end's check of that pair came last, or its answer to one from here.
     heard: Instant,
@@ -261,7 +261,11 @@ impl Checks {
             self.asked.push_back((check.transaction_id, Instant::now()));
         } else if check.typ.class == CLASS_SUCCESS_RESPONSE {
             // rtc answers only to who knows the password.
+            let known = self.sources.len();
             self.admit(pair.remote);
+            if self.sources.len() > known {
+                self.renomination.hurry();
+            }
             let nominated = self
                 .nomination
                 .take_if(|(transaction, _)| *transaction == check.transaction_id);

@@ -29,13 +29,12 @@ use rtc::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
-    checks::{self, Arrival, Checks, Pair},
+    checks::{self, Arrival, Checks, Pair, SILENCE},
     description::{Credentials, RemoteCandidate},
     endpoint::of_stack,
     opening::Opening,
     peer::negotiation::Pending,
     renomination,
-    settings::DISCONNECTED,
 };
 
 /// Bytes that are handed over and not yet acknowledged, over all lanes (`RTC-014`). Caps one
@@ -193,9 +192,7 @@ impl WebrtcPeer {
                 }
             }
             self.dirty = false;
-            if let Some(pair) = self.checks.in_use() {
-                self.note_path(pair);
-            }
+            self.look_at_pair();
             if !self.repeat(cx) || !self.look_for_direct(cx) {
                 return false;
             }
@@ -258,6 +255,18 @@ impl WebrtcPeer {
         self.timer.as_mut().reset(due);
     }
 
+    /// Notes what carries packets, and whether that will do.
+    fn look_at_pair(&mut self) {
+        // None since a restart: what the path was says nothing of what it will be.
+        let Some(pair) = self.checks.in_use() else {
+            return;
+        };
+        self.note_path(pair);
+        let relayed = self.path.is_some_and(|path| path.is_relayed());
+        let lost = self.checks.works() == Some(false);
+        self.checks.renomination.wanted(relayed || lost);
+    }
+
     fn note_path(&mut self, pair: Pair) {
         if self
             .path
@@ -281,7 +290,6 @@ impl WebrtcPeer {
             remote_kind: self.remote_kinds.kind_of(pair.remote),
         };
         self.path = Some(path);
-        self.checks.renomination.relayed(path.is_relayed());
     }
 
     /// Tells the owner when the path stops working or works again.
@@ -300,9 +308,10 @@ impl WebrtcPeer {
         self.events.push_back(PeerEvent::Path(state));
     }
 
+    /// RTC-024. Of a lost path it is told after [`SILENCE`] at the latest.
     fn has_no_consent(&self) -> bool {
         self.lost
-            .is_some_and(|lost| lost + (CONSENT_ENDS - DISCONNECTED) <= Instant::now())
+            .is_some_and(|lost| lost + (CONSENT_ENDS - SILENCE) <= Instant::now())
     }
 
     /// Takes what rtc has to say.
@@ -560,7 +569,7 @@ impl Peer for WebrtcPeer {
         if let Some(path) = &mut self.path {
             // It may be in use already.
             path.remote_kind = self.remote_kinds.kind_of(path.remote);
-            self.checks.renomination.relayed(path.is_relayed());
+            self.dirty = true;
         }
         match RemoteCandidate::read(candidate) {
             Some(candidate) => self.check(candidate),

@@ -25,7 +25,7 @@ use rtc::{
 };
 use tokio::time::Instant;
 
-use crate::{checks::Pair, description::Credentials, settings::CONSENT};
+use crate::{checks::Pair, description::Credentials};
 
 /// From the first round of checks to the second one, which is half as much again, and so on.
 const ROUND_FIRST: Duration = Duration::from_millis(50);
@@ -33,8 +33,8 @@ const ROUND_FIRST: Duration = Duration::from_millis(50);
 /// Between two rounds at most.
 const ROUND_MAX: Duration = Duration::from_secs(1);
 
-/// Rounds without news, in about 15 s. A pair that is silent for so long will hardly speak.
-const ROUNDS: u32 = 20;
+/// Rounds without news, in about 30 s: a session without a path would not wait longer.
+const ROUNDS: u32 = 36;
 
 /// Pairs that are checked in a round.
 const PAIRS_MAX: usize = 32;
@@ -42,8 +42,11 @@ const PAIRS_MAX: usize = 32;
 /// Checks whose answers are awaited.
 const AWAITED_MAX: usize = 4 * PAIRS_MAX;
 
-/// Times that a nomination is sent before another pair may have its turn.
+/// Times that a nomination is sent before another pair has its turn.
 const NOMINATIONS: u32 = 5;
+
+/// Between two checks for consent: several may be lost before the pair counts as silent.
+const CONSENT: Duration = Duration::from_secs(1);
 
 /// What the other end takes a new address of this one for: a peer-reflexive candidate
 /// (RFC 8445 section 7.1.1).
@@ -78,14 +81,16 @@ pub(crate) struct Renomination {
     tie_breaker: u64,
     /// This end's user fragment, and what the other end's checks are signed with.
     signing: Option<(String, Credentials)>,
-    /// The path in use leads through a relay.
-    relayed: bool,
+    /// The path in use leads through a relay, or nowhere.
+    wanted: bool,
     rounds: u32,
     /// When the next round is due; `None`: no more of them.
     next: Option<Instant>,
     awaited: VecDeque<Awaited>,
     /// The pair that answered, and how often it has been nominated.
     chosen: Option<(Pair, u32)>,
+    /// Those that answer checks and no nominations.
+    vain: Vec<Pair>,
     /// The pair that was nominated and has confirmed it, and when it is to be asked again.
     consent: Option<(Pair, Instant)>,
 }
@@ -96,11 +101,12 @@ impl Renomination {
             controlling,
             tie_breaker: random(),
             signing: None,
-            relayed: false,
+            wanted: false,
             rounds: 0,
             next: None,
             awaited: VecDeque::new(),
             chosen: None,
+            vain: Vec::new(),
             consent: None,
         }
     }
@@ -110,23 +116,26 @@ impl Renomination {
         self.signing = Some((ufrag.to_owned(), remote.clone()));
     }
 
-    /// Whether packets pass through a relay now.
-    pub(crate) fn relayed(&mut self, relayed: bool) {
-        if self.relayed != relayed {
-            self.relayed = relayed;
-            self.chosen = None;
-            self.hurry();
+    /// Whether another path is wanted: packets pass through a relay, or get lost.
+    pub(crate) fn wanted(&mut self, wanted: bool) {
+        if self.wanted == wanted {
+            return;
         }
-        if relayed {
-            // It has fallen silent.
+        self.wanted = wanted;
+        if wanted {
+            // The pair has fallen silent. The other end must not hear checks on it and send there
+            // what gets lost on the way back.
             self.consent = None;
         }
+        self.hurry();
     }
 
     /// There is something new to check.
     pub(crate) fn hurry(&mut self) {
         self.rounds = 0;
-        self.next = self.relayed.then(Instant::now);
+        self.chosen = None;
+        self.vain.clear();
+        self.next = self.wanted.then(Instant::now);
     }
 
     /// When [`Self::checks`] has something to send.
@@ -156,10 +165,15 @@ impl Renomination {
                     *nominations += 1;
                     checks.push((*pair, true));
                 }
-                _ => {
-                    self.chosen = None;
-                    let direct = direct.iter().take(PAIRS_MAX);
-                    checks.extend(direct.map(|pair| (*pair, false)));
+                chosen => {
+                    self.vain.extend(chosen.take().map(|(pair, _)| pair));
+                    // Another part of them in each round, where there are many.
+                    let from = PAIRS_MAX * usize::try_from(self.rounds).unwrap_or(0);
+                    let direct = direct.iter().filter(|pair| !self.vain.contains(pair));
+                    let direct: Vec<_> = direct.copied().collect();
+                    let turn = direct.iter().cycle().skip(from % direct.len().max(1));
+                    let turn = turn.take(direct.len().min(PAIRS_MAX));
+                    checks.extend(turn.map(|pair| (*pair, false)));
                 }
             }
             let pause = ROUND_FIRST * 3_u32.pow(self.rounds.min(8)) / 2_u32.pow(self.rounds.min(8));
@@ -232,14 +246,15 @@ impl Renomination {
         if !self.controlling {
             return Answer::Noted;
         }
-        if check.nominates {
+        let chosen = self.chosen.is_some_and(|(chosen, _)| chosen == pair);
+        if check.nominates && chosen {
             self.next = None;
             self.awaited.clear();
             self.consent = Some((pair, Instant::now() + CONSENT));
         } else if self.consent.is_none_or(|(nominated, _)| nominated != pair) {
-            if self.relayed && self.chosen.is_none() {
+            if self.wanted && self.chosen.is_none() && !self.vain.contains(&pair) {
                 self.chosen = Some((pair, 0));
-                self.hurry();
+                self.next = Some(Instant::now());
             }
             return Answer::Noted;
         }
@@ -300,7 +315,7 @@ mod tests {
     fn relayed(controlling: bool) -> Renomination {
         let mut renomination = Renomination::new(controlling);
         renomination.sign(OURS, &theirs("a password of theirs"));
-        renomination.relayed(true);
+        renomination.wanted(true);
         renomination
     }
 
@@ -358,7 +373,7 @@ mod tests {
         let mut response = answer(&nomination, "a password of theirs");
         let works = Answer::Works(pair(3), Duration::from_millis(7));
         assert_eq!(renomination.answered(&mut response, pair(3)), works);
-        renomination.relayed(false);
+        renomination.wanted(false);
         assert!(renomination.checks(&direct).is_empty());
         tokio::time::advance(CONSENT).await;
         let (to, check) = only(&mut renomination, &direct);
@@ -367,7 +382,7 @@ mod tests {
         let works = Answer::Works(pair(3), Duration::ZERO);
         assert_eq!(renomination.answered(&mut response, pair(3)), works);
         // A relay is in use again: from the beginning.
-        renomination.relayed(true);
+        renomination.wanted(true);
         assert_eq!(renomination.checks(&direct).len(), 2);
     }
 
@@ -397,8 +412,9 @@ mod tests {
         let mut response = answer(&check, "a password of theirs");
         renomination.answered(&mut response, pair(2));
         let mut nominations = 0;
+        let direct = [pair(2), pair(3)];
         loop {
-            let (to, check) = only(&mut renomination, &[pair(3)]);
+            let (to, check) = only(&mut renomination, &direct);
             if to == pair(3) {
                 break;
             }
@@ -407,6 +423,27 @@ mod tests {
             tokio::time::sleep_until(renomination.due().unwrap()).await;
         }
         assert_eq!(nominations, NOMINATIONS);
+        // What it says now chooses it no more, until there is news.
+        let mut late = answer(&check, "a password of theirs");
+        renomination.answered(&mut late, pair(2));
+        assert_eq!(renomination.chosen, None);
+        renomination.hurry();
+        assert_eq!(renomination.checks(&direct).len(), 2);
+    }
+
+    /// Whoever has many addresses has each of them checked.
+    #[tokio::test(start_paused = true)]
+    async fn all_pairs_have_their_turn() {
+        let mut renomination = relayed(true);
+        let many: Vec<_> = (2..80).map(pair).collect();
+        let mut checked = Vec::new();
+        for _ in 0..3 {
+            tokio::time::sleep_until(renomination.due().unwrap()).await;
+            let checks = renomination.checks(&many);
+            assert_eq!(checks.len(), PAIRS_MAX);
+            checked.extend(checks.into_iter().map(|(pair, _)| pair));
+        }
+        assert!(many.iter().all(|pair| checked.contains(pair)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -433,12 +470,12 @@ mod tests {
         }
         assert_eq!(rounds, ROUNDS);
         let took = began.elapsed().as_secs();
-        assert!((10..=20).contains(&took), "{took} s");
+        assert!((25..=35).contains(&took), "{took} s");
         assert!(renomination.awaited.len() <= AWAITED_MAX);
         renomination.hurry();
         assert!(renomination.is_due());
         // Nobody looks for a direct path on one.
-        renomination.relayed(false);
+        renomination.wanted(false);
         assert_eq!(renomination.due(), None);
         renomination.hurry();
         assert_eq!(renomination.due(), None);

@@ -27,7 +27,7 @@ const FAILED: Duration = Duration::ZERO;
 
 /// Between two checks of a path that works. RFC 7675 section 5.1 asks for 5 s; a lost path is
 /// noticed sooner this way.
-pub(crate) const CONSENT: Duration = Duration::from_secs(2);
+const CONSENT: Duration = Duration::from_secs(2);
 
 /// Bytes of SCTP that the other end may have under way to here. It is above what a session lets
 /// in at once, so that the session's credit is what slows a sender down.
