@@ -7,6 +7,9 @@ const MAX_ICON_BYTES = 262_144;
 /** Chromium takes the frame along when the tab goes back; it has begun by this time or never does. */
 const TRAVERSAL_MS = 60;
 
+/** Times that a document is asked for again. A request may give way to another and be shown all the same, and the other to a third one. */
+const REPEATS_MAX = 3;
+
 /** Why a document is not the app's: the code of a failure, or UNKNOWN. */
 export type Broken = string | undefined;
 
@@ -28,8 +31,8 @@ export class AppFrame {
   #navigations = 0;
   /** The document that has not begun yet; `entry`: the tab has an entry for it already. */
   #awaiting: { navigation: number; url: string; entry: boolean } | undefined;
-  /** A document that was given up, and shown all the same, is asked for once more. */
-  #again = false;
+  /** Times that a document was asked for again, for it was given up and shown all the same. */
+  #repeats = 0;
   /** The tab is on its way back from an entry whose document did not come. */
   #returning = false;
 
@@ -108,9 +111,11 @@ export class AppFrame {
     this.#attached = inner;
     this.#awaiting = undefined;
     this.#broken = inner.documentElement?.dataset["p2clawBroken"];
-    // Of two requests for one document Firefox may show the one that gave way to the other.
-    this.#again = this.#broken === "CANCELLED" && !this.#again;
-    if (this.#again) return this.open(inner.location.href);
+    // Of two requests for one document the browser may show the one that gave way to the other: the
+    // shell asks for what the browser has not begun to restore in time.
+    const again = this.#broken === "CANCELLED" && this.#repeats < REPEATS_MAX;
+    this.#repeats = again ? this.#repeats + 1 : 0;
+    if (again) return this.open(inner.location.href);
     this.#events.onDocument(this.#broken);
     this.#titleObserver?.disconnect();
     if (this.#broken !== undefined) return;
