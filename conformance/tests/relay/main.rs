@@ -246,12 +246,20 @@ async fn a_certificate_of_a_stranger_gives_no_relay() {
     );
 }
 
-/// Where a server answers over UDP, the same one over streams would only be more to check.
+/// Where a server answers over UDP, the same one over streams would only be more to check. UDP has
+/// a lead for that; on a busy machine it may lose it, but not three times.
 async fn udp_will_do(server: Server) {
-    let near = hub(Some(&server));
-    near.use_servers(&["udp", "tcp", "tls"].map(|transport| server.server(transport)));
-    let found = gathered(&mut near.attach().unwrap()).await;
-    assert_eq!(relays_of(&found), 1, "{found:?}");
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let near = hub(Some(&server));
+        near.use_servers(&["udp", "tcp", "tls"].map(|transport| server.server(transport)));
+        let found = gathered(&mut near.attach().unwrap()).await;
+        if relays_of(&found) == 1 {
+            return;
+        }
+        seen.push(found);
+    }
+    panic!("more relays than one each time: {seen:?}");
 }
 
 /// Three servers at once; a refused credential holds nobody up for longer than its deadline.

@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use p2claw_conformance::coturn::SECRET;
-use p2claw_network::CandidateKind;
+use p2claw_network::{CandidateKind, Hub, Port};
 use p2claw_relay::{Config, Quota, Relay};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
@@ -81,6 +81,38 @@ async fn a_credential_has_its_number_of_allocations() {
     assert_eq!(relays, 2);
 }
 
+/// Two peers, one of which sends over a relay.
+struct Line {
+    a: Port,
+    b: Port,
+    /// The relayed address of `a`.
+    relay: SocketAddr,
+    /// The address of `b`.
+    there: SocketAddr,
+    _rest: (Server, Hub, Hub),
+}
+
+impl Line {
+    async fn over(quota: Quota) -> Self {
+        let server = Server::Own(Own::start(quota).await);
+        let (near, far) = (hub(Some(&server)), hub(None));
+        near.use_servers(&[server.server("udp")]);
+        let (mut a, mut b) = (near.attach().unwrap(), far.attach().unwrap());
+        let there = host(&b);
+        let found = gathered(&mut a).await;
+        let is_relay = |(kind, _): &&(CandidateKind, SocketAddr)| *kind == CandidateKind::Relayed;
+        let relay = found.iter().find(is_relay).unwrap().1;
+        send(&mut b, there, relay, &[DTLS, 0]).await;
+        Self {
+            a,
+            b,
+            relay,
+            there,
+            _rest: (server, near, far),
+        }
+    }
+}
+
 /// A visit that has used its bytes gets no more through.
 #[tokio::test]
 async fn a_visit_has_its_bytes() {
@@ -89,17 +121,14 @@ async fn a_visit_has_its_bytes() {
         bytes_per_second: 1 << 20,
         ..Quota::default()
     };
-    let server = Server::Own(Own::start(quota).await);
-    let (near, far) = (hub(Some(&server)), hub(None));
-    near.use_servers(&[server.server("udp")]);
-    let (mut a, mut b) = (near.attach().unwrap(), far.attach().unwrap());
-    let there = host(&b);
-    let found = gathered(&mut a).await;
-    let is_relay = |(kind, _): &&(CandidateKind, SocketAddr)| *kind == CandidateKind::Relayed;
-    let relay = found.iter().find(is_relay).unwrap().1;
-    send(&mut b, there, relay, &[DTLS, 0]).await;
+    let Line {
+        mut a,
+        mut b,
+        relay,
+        there,
+        _rest,
+    } = Line::over(quota).await;
     let mut passed = 0;
-    let end = Instant::now() + Duration::from_secs(2);
     for number in 0..40 {
         send(
             &mut a,
@@ -113,8 +142,6 @@ async fn a_visit_has_its_bytes() {
             Ok(datagram) => passed += datagram.contents.len(),
             Err(_) => break,
         }
-        assert!(Instant::now() < end + Duration::from_secs(10));
-        sleep(Duration::from_millis(2)).await;
     }
     assert!((18_000..=20_000).contains(&passed), "{passed} bytes passed");
 }
@@ -122,21 +149,18 @@ async fn a_visit_has_its_bytes() {
 /// What comes too quickly waits its turn, as before a slow line.
 #[tokio::test]
 async fn a_visit_that_is_too_quick_is_slowed_down_and_loses_nothing() {
-    // A second's worth passes at once, and then twice of what is sent here takes a second.
-    let rate = 100_000;
+    // Of the 150 kB that are sent, 100 kB pass at once, and the others take half a second.
     let quota = Quota {
-        bytes_per_second: rate,
+        bytes_per_second: 100_000,
         ..Quota::default()
     };
-    let server = Server::Own(Own::start(quota).await);
-    let (near, far) = (hub(Some(&server)), hub(None));
-    near.use_servers(&[server.server("udp")]);
-    let (mut a, mut b) = (near.attach().unwrap(), far.attach().unwrap());
-    let there = host(&b);
-    let found = gathered(&mut a).await;
-    let is_relay = |(kind, _): &&(CandidateKind, SocketAddr)| *kind == CandidateKind::Relayed;
-    let relay = found.iter().find(is_relay).unwrap().1;
-    send(&mut b, there, relay, &[DTLS, 0]).await;
+    let Line {
+        mut a,
+        mut b,
+        relay,
+        there,
+        _rest,
+    } = Line::over(quota).await;
     let began = Instant::now();
     // No more at a time than may wait.
     for burst in 0..3_u8 {

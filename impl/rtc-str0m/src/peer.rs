@@ -405,7 +405,9 @@ impl Str0mPeer {
 
     /// RTC-024. str0m goes on sending to where it sent before, also while it looks for another pair.
     fn has_no_consent(&self) -> bool {
-        self.connected && self.heard + CONSENT_ENDS <= Instant::now()
+        // While the path works nobody asks for the time with each datagram.
+        let doubtful = self.silent || self.searching;
+        doubtful && self.connected && self.heard + CONSENT_ENDS <= Instant::now()
     }
 
     fn listen(&mut self) {
