@@ -120,6 +120,11 @@ impl Ends {
         (end, event)
     }
 
+    /// This end is over, and is not asked any more.
+    pub(crate) fn forget(&mut self, end: End) {
+        self.closed.push(end);
+    }
+
     /// The other end does not hear of this end's candidates before [`Self::name_candidates`].
     pub(crate) fn hold_back(&mut self, end: End) {
         self.held_back = Some((end, Vec::new()));

@@ -1,7 +1,9 @@
 //! How a connection ends.
 
+use std::future::poll_fn;
+
 use bytes::Bytes;
-use p2claw_agent::transport::{PathState, PeerEvent};
+use p2claw_agent::transport::{LINGER, PathState, PeerEvent};
 use p2claw_session::LaneId;
 use tokio::time::timeout;
 
@@ -52,6 +54,30 @@ pub(crate) async fn closing_waits_for_the_last_message(visitor: Stack, agent: St
         .count();
     assert_eq!(received, 8);
     assert_eq!(reason(&events, End::Agent), "closed");
+}
+
+/// An end that is closed twice is gone at once, and does not wait for a word of the other end's.
+pub(crate) async fn closing_twice_waits_for_nobody(visitor: Stack, agent: Stack) {
+    let mut ends = Ends::open(visitor, agent).await;
+    ends.talk().await;
+    let last = Bytes::from_static(b"last");
+    assert!(ends.visitor.try_send(LaneId::ZERO, &last).unwrap());
+    ends.visitor.close();
+    ends.visitor.close();
+    // The agent is not asked meanwhile, and so acknowledges nothing.
+    let closed = timeout(LINGER / 2, async {
+        while !matches!(
+            poll_fn(|cx| ends.visitor.poll_event(cx)).await,
+            PeerEvent::Closed(_)
+        ) {}
+    });
+    assert!(closed.await.is_ok(), "it waits for an acknowledgement");
+    ends.forget(End::Visitor);
+    let mut heard = Vec::new();
+    while !matches!(heard.last(), Some(PeerEvent::Closed(_))) {
+        heard.push(timeout(PATIENCE, ends.next()).await.unwrap().1);
+    }
+    assert!(heard.contains(&PeerEvent::Message(LaneId::ZERO, last)));
 }
 
 /// SES-064: the other end is told, and need not find out from silence.

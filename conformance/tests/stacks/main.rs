@@ -65,6 +65,7 @@ macro_rules! pairs {
             pairs!(@tests $visitor, $agent:
                 descriptions::restarts_keep_the_certificate
                 goodbyes::closing_waits_for_the_last_message
+                goodbyes::closing_twice_waits_for_nobody
                 goodbyes::a_peer_that_goes_says_so
                 messages::the_first_message_arrives
                 messages::a_full_stack_takes_more_once_it_has_room

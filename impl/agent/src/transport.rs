@@ -118,7 +118,8 @@ pub trait Peer: Send {
     fn path(&self) -> Option<Path>;
 
     /// Ends the connection once the other end has what was handed over, or after [`LINGER`] at
-    /// the latest; poll on until [`PeerEvent::Closed`].
+    /// the latest; poll on until [`PeerEvent::Closed`]. Said again, it waits for nothing more: what
+    /// tells the other end of the end leaves at once.
     fn close(&mut self);
 }
 

@@ -582,11 +582,14 @@ impl Peer for WebrtcPeer {
     }
 
     fn close(&mut self) {
-        if self.closing == Closing::No {
-            self.dirty = true;
-            let until = Instant::now() + LINGER;
-            self.closing = Closing::Lingers { until };
-        }
+        let patience = match self.closing {
+            Closing::No => LINGER,
+            Closing::Lingers { .. } => Duration::ZERO,
+            Closing::Goodbye => return,
+        };
+        self.dirty = true;
+        let until = Instant::now() + patience;
+        self.closing = Closing::Lingers { until };
     }
 }
 

@@ -184,12 +184,16 @@ impl Visit {
         self.leave(CLOSE_DEADLINE).await;
     }
 
-    /// The same, but once the word has left it waits for `patience` at most.
+    /// The same, but once the word has left it waits for `patience` at most. To an end that has
+    /// said nothing by then, the transport says it again: a word that was lost is not missed.
     pub async fn leave(&self, patience: Duration) {
         self.connection
             .close(ErrorCode::NO_ERROR, "the visitor is done");
         let _ = timeout(CLOSE_DEADLINE, self.connection.parted()).await;
-        let _ = timeout(patience, self.wait()).await;
+        if timeout(patience, self.wait()).await.is_err() {
+            self.connection.hang_up();
+            let _ = timeout(CLOSE_DEADLINE, self.wait()).await;
+        }
     }
 }
 

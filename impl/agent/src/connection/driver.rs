@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -318,7 +319,11 @@ impl Driver {
     /// Closes the peer once a session that is over has said its last. `true`: it did so now.
     fn finish_close(&mut self) -> bool {
         if self.peer_closing {
-            return false;
+            let hangs_up = mem::take(&mut self.shared.lock().hangs_up);
+            if hangs_up {
+                self.peer.close();
+            }
+            return hangs_up;
         }
         let unsent = {
             let mut state = self.shared.lock();

@@ -51,6 +51,7 @@ pub fn connect(role: Role, config: Config, peer: Box<dyn Peer>) -> (Connection, 
             gathered: network::Gathered::default(),
             opening: opening::Opening::default(),
             finishing: None,
+            hangs_up: false,
             ended: None,
             received: Meter::new(now),
             sent: Meter::new(now),
@@ -124,7 +125,13 @@ impl Connection {
         self.shared.with(|state| state.session.close(code, reason));
     }
 
-    /// Waits until the last message of a session that is over has left.
+    /// Waits no longer for the other end of a session that is over to acknowledge its last message:
+    /// the transport tells it of the end, and the driver ends.
+    pub fn hang_up(&self) {
+        self.shared.with(|state| state.hangs_up = true);
+    }
+
+    /// Waits until the last message of a session that is over is with the transport.
     pub async fn parted(&self) {
         self.shared.parted.cancelled().await;
     }
@@ -140,7 +147,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     driver: AtomicWaker,
     path: watch::Sender<PathView>,
-    /// The peer has the last message of a session that is over, or there is no driver.
+    /// The transport has the last message of a session that is over, or there is no driver.
     parted: CancellationToken,
 }
 
@@ -156,6 +163,8 @@ pub(crate) struct State {
     opening: opening::Opening,
     /// The reason to close for, once the session is drained.
     finishing: Option<String>,
+    /// Nobody waits for acknowledgements any more.
+    hangs_up: bool,
     ended: Option<SessionError>,
     received: Meter,
     sent: Meter,
