@@ -175,17 +175,48 @@ def registrations():
 def revocations():
     seed, public_key = key("one")
     nonce = digest("challenge nonce")
-    statement = registration(public_key, nonce)
+    neutral = ed25519.small_order_encodings()[0][2]
 
-    def one(name, comment, result, signature, **rest):
+    def one(name, comment, result="invalid", statement=None, signature=None, check=None, req=("IDN-011",), flags=()):
+        statement = of() if statement is None else statement
+        signature = signed(seed, REVOKE, statement) if signature is None else signature
         return case("revoke/" + name, comment,
                     {"domain": DOMAIN, "nonce": nonce.hex(), "now_ms": NOW, "statement": statement.hex(),
-                     "signature": signature.hex()}, result, ["IDN-006"], **rest)
+                     "signature": signature.hex()},
+                    result, req, flags, **({"code": check} if check else {"public_key": public_key.hex()}))
 
-    return {"type": "revoke", "comment": "like `registration`, under the context of Revoke.", "cases": [
-        one("plain", "", "valid", signed(seed, REVOKE, statement), public_key=public_key.hex()),
-        one("registration-context", "a registration cannot be turned into a revocation", "invalid",
-            signed(seed, REGISTRATION, statement), code="BAD_SIGNATURE"),
+    def of(**given):
+        return registration(public_key, given.pop("nonce", nonce), **given)
+
+    honest, small = of(), registration(neutral, nonce)
+    return {"type": "revoke",
+            "comment": "like `registration`, under the context of Revoke. That the key is the one of the link is tried "
+                       "in `link-coord` of signaling.json.",
+            "cases": [
+        one("plain", "", "valid", req=["IDN-006", "IDN-011"]),
+        one("clock-60-s-behind", "the agent's clock is 60 s behind", "valid", of(issued=NOW - 60_000)),
+        one("clock-60-s-ahead", "the agent's clock is 60 s ahead", "valid", of(issued=NOW + 60_000)),
+        one("registration-context", "a registration cannot be turned into a revocation",
+            signature=signed(seed, REGISTRATION, honest), check="BAD_SIGNATURE", req=["IDN-006"]),
+        one("visit-context", "", signature=signed(seed, VISIT, honest), check="BAD_SIGNATURE", req=["IDN-006"]),
+        one("no-context", "", signature=ed25519.sign(seed, honest), check="BAD_SIGNATURE", req=["IDN-004"]),
+        one("other-signer", "names one key, signed by another: nobody gives up an alias that is not theirs",
+            signature=signed(key("two")[0], REVOKE, honest), check="BAD_SIGNATURE"),
+        one("no-signature", "", signature=b"", check="BAD_SIGNATURE", req=["IDN-007"]),
+        one("small-order-key", "plain verification accepts this signature", statement=small,
+            signature=forge(neutral, REVOKE.encode() + b"\0" + small), check="BAD_SIGNATURE", req=["IDN-007"], flags=["SmallOrder"]),
+        one("s-plus-l", "", signature=plus_l(signed(seed, REVOKE, honest)), check="BAD_SIGNATURE", req=["IDN-007"], flags=["LargeS"]),
+        one("not-protobuf", "", statement=b"\xff\xff\xff", check="MALFORMED"),
+        one("version-2", "", statement=of(version=2), check="VERSION"),
+        one("other-domain", "meant for another coord", statement=of(domain="coord.example.org"), check="WRONG_DOMAIN",
+            req=["IDN-009", "IDN-011"]),
+        one("other-nonce", "a revocation of another link, replayed", statement=of(nonce=digest("older nonce")), check="STALE",
+            req=["IDN-009", "IDN-011", "SIG-024"]),
+        one("short-nonce", "the first 31 bytes", statement=of(nonce=nonce[:31]), check="STALE"),
+        one("too-old", "60.001 s", statement=of(issued=NOW - 60_001), check="STALE"),
+        one("too-new", "60.001 s", statement=of(issued=NOW + 60_001), check="STALE"),
+        one("order-domain-before-nonce", "domain and nonce are both wrong",
+            statement=of(domain="coord.example.org", nonce=digest("older nonce")), check="WRONG_DOMAIN", req=["IDN-009", "IDN-011"]),
     ]}
 
 

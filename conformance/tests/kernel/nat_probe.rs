@@ -19,7 +19,7 @@ pub(crate) const ANSWERING: &str = "answer";
 const PORTS: [u16; 2] = [7001, 7002];
 
 /// How long an answer that may not come is waited for, and how often a question is repeated.
-const ANSWER: Duration = Duration::from_millis(100);
+const ANSWER: Duration = Duration::from_millis(200);
 const REPEATS: u32 = 5;
 
 /// What a behaviour depends on.
@@ -68,7 +68,8 @@ fn servers() -> [[SocketAddr; 2]; 2] {
 }
 
 /// The servers. A datagram is answered with the address that it came from, by the server with the
-/// number in its first byte.
+/// number in its first byte. The question stands before the address: its second byte tells answers
+/// to others apart that come late.
 pub(crate) fn answer(_words: &[String]) -> io::Result<()> {
     let sockets: Vec<UdpSocket> = servers()
         .iter()
@@ -79,11 +80,12 @@ pub(crate) fn answer(_words: &[String]) -> io::Result<()> {
     std::thread::scope(|scope| {
         for socket in &sockets {
             scope.spawn(|| {
-                let mut question = [0; 1];
+                let mut question = [0; 2];
                 while let Ok((_, source)) = socket.recv_from(&mut question) {
                     if let Some(answering) = sockets.get(usize::from(question[0])) {
+                        let answer = [&question, source.to_string().as_bytes()].concat();
                         // Lost, as on a network.
-                        let _ = answering.send_to(source.to_string().as_bytes(), source);
+                        let _ = answering.send_to(&answer, source);
                     }
                 }
             });
@@ -98,21 +100,21 @@ pub(crate) fn ask(_words: &[String]) -> io::Result<()> {
     socket.set_read_timeout(Some(ANSWER))?;
     let [[first, other_port], [other_address, _]] = servers();
     // Filtering before mapping: the client must not have sent to those who answer.
-    let filtering = if question(&socket, first, 0)?.is_none() {
+    let filtering = if question(&socket, first, [0, 0])?.is_none() {
         "blocked"
-    } else if question(&socket, first, 2)?.is_some() {
+    } else if question(&socket, first, [2, 1])?.is_some() {
         "nothing"
-    } else if question(&socket, first, 1)?.is_some() {
+    } else if question(&socket, first, [1, 2])?.is_some() {
         "address"
     } else {
         "port"
     };
-    let seen = question(&socket, first, 0)?;
+    let seen = question(&socket, first, [0, 3])?;
     let mapping = if seen.is_none() {
         "blocked"
-    } else if seen == question(&socket, other_address, 2)? {
+    } else if seen == question(&socket, other_address, [2, 4])? {
         "nothing"
-    } else if seen == question(&socket, other_port, 1)? {
+    } else if seen == question(&socket, other_port, [1, 5])? {
         "address"
     } else {
         "port"
@@ -121,15 +123,21 @@ pub(crate) fn ask(_words: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-/// What a server sees of this client, when the server number `answering` says so.
-fn question(socket: &UdpSocket, to: SocketAddr, answering: u8) -> io::Result<Option<Vec<u8>>> {
+/// What a server sees of this client, when the server that the first byte of `question` names says
+/// so.
+fn question(socket: &UdpSocket, to: SocketAddr, question: [u8; 2]) -> io::Result<Option<Vec<u8>>> {
     let mut answer = [0; 64];
     for _ in 0..REPEATS {
-        socket.send_to(&[answering], to)?;
-        match socket.recv(&mut answer) {
-            Ok(length) => return Ok(Some(answer[..length].to_vec())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        socket.send_to(&question, to)?;
+        loop {
+            match socket.recv(&mut answer) {
+                Ok(length) if answer[..length].starts_with(&question) => {
+                    return Ok(Some(answer[question.len()..length].to_vec()));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(None)

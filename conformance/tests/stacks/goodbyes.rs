@@ -37,7 +37,7 @@ fn reason(events: &[(End, PeerEvent)], of: End) -> &str {
     closed.next().unwrap()
 }
 
-/// What was handed over before the close arrives before the close.
+/// RTC-025: what was handed over before the close arrives before the close.
 pub(crate) async fn closing_waits_for_the_last_message(visitor: Stack, agent: Stack) {
     let mut ends = Ends::open(visitor, agent).await;
     let message = Bytes::from(vec![7; 16_000]);
@@ -56,7 +56,8 @@ pub(crate) async fn closing_waits_for_the_last_message(visitor: Stack, agent: St
     assert_eq!(reason(&events, End::Agent), "closed");
 }
 
-/// An end that is closed twice is gone at once, and does not wait for a word of the other end's.
+/// RTC-025: an end that is closed twice is gone at once, and does not wait for a word of the other
+/// end's.
 pub(crate) async fn closing_twice_waits_for_nobody(visitor: Stack, agent: Stack) {
     let mut ends = Ends::open(visitor, agent).await;
     ends.talk().await;

@@ -9,7 +9,7 @@ use p2claw_session::LaneId;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Stack,
+    PATIENCE, Stack,
     ends::{End, Ends},
     moving::Moving,
 };
@@ -138,5 +138,5 @@ async fn becomes_direct(ends: &mut Ends) {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_secs(5), direct).await.unwrap();
+    timeout(PATIENCE, direct).await.unwrap();
 }

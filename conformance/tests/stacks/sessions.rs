@@ -145,7 +145,7 @@ pub(crate) async fn nothing_is_sent_to_who_is_gone(visitor: Stack, agent: Stack)
     there.cut(true);
     sleep(Duration::from_millis(4_500)).await;
     let early = here.records();
-    sleep(Duration::from_secs(26)).await;
+    sleep(Duration::from_secs(28)).await;
     let records = here.records();
     assert!(records > early, "it is tried again before");
     timeout(PATIENCE, pair.agent_driver).await.unwrap().unwrap();

@@ -125,7 +125,7 @@ testVectors("signaling", {
     const seen = sdpFingerprint(text);
     // Its other rules are those of coord and agent; a visitor uses no more than this of a description.
     if (result === "valid") assert.equal(seen && toHex(seen), fingerprint);
-    else if (seen) return "left out";
+    else if (seen) return "a rule of coord and agent";
   },
   // SIG-013
   candidate: ({ input, result }: Case<string>) => {
@@ -133,13 +133,13 @@ testVectors("signaling", {
   },
   // SIG-043
   "visit-request": ({ id, input, result, versions, sdp, nonce, restarts }: Case<Pieces>) => {
-    if (result !== "valid" || input.then || id.endsWith("unknown-field")) return "left out";
+    if (result !== "valid" || input.then || id.endsWith("unknown-field")) return "no visitor sends it";
     const request = { versions: versions as number[], sdp: String(sdp), nonce: fromHex(String(nonce)) };
     const named = restarts === undefined ? {} : { restarts: fromHex(String(restarts)) };
     assert.equal(toHex(encodeVisitRequest({ ...request, ...named })), input.hex);
   },
   "visit-update": ({ input, result, candidates }: Case<Pieces>) => {
-    if (result !== "valid") return "left out";
+    if (result !== "valid") return "no visitor sends it";
     const list = (candidates as string[]).map((candidate) => ({ sessionId: new Uint8Array(), candidate, sdpMid: candidate === "" ? "" : "0" }));
     assert.equal(toHex(encodeVisitUpdate(list)), toHex(fromPieces(input)));
   },
@@ -178,4 +178,8 @@ testVectors("signaling", {
   "link-coord": LINK,
   "visit-coord": "what coord does",
   "http-error": "what coord and edge write",
+}, {
+  description: { "a rule of coord and agent": 12 },
+  "visit-request": { "no visitor sends it": 18 },
+  "visit-update": { "no visitor sends it": 4 },
 });

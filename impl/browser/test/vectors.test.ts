@@ -13,6 +13,7 @@ import { errorName } from "../src/session/errors.ts";
 import { contentLength, requestFault } from "../src/session/fields.ts";
 import { WEBSOCKET, handshakeFault } from "../src/session/websocket.ts";
 import { Pair } from "./agent-peer.ts";
+import { type RestartInput, answered } from "./answered.ts";
 import { type Case, fromHex, fromPieces, testVectors, toHex } from "./vector-file.ts";
 
 const subtle = webcrypto.subtle as unknown as SubtleCrypto;
@@ -67,7 +68,15 @@ testVectors("statements", {
     if (result === "acceptable") return;
     assert.equal(verdict.ok ? verdict.peerId : verdict.refusal, result === "valid" ? encodePeerId(fromHex(String(public_key))) : check);
   },
-  restart: "this client restarts no session",
+  // SIG-046
+  restart: async ({ input, result, check }: Case<RestartInput>) => {
+    const { outcome, done } = await answered(input, true);
+    // The client has one word for both: a certificate that is not the signed one, and not the session's.
+    assert.equal(outcome, result === "valid" ? "taken" : check === "SESSION" ? "FINGERPRINT" : check);
+    assert.deepEqual(done, ["restarting offer", ...(result === "valid" ? ["local offer", "remote answer"] : [])], "nothing of what is refused is used");
+    // It is a good answer, but for the session that runs.
+    if (check === "SESSION") assert.equal((await answered(input, false)).outcome, "taken");
+  },
   registration: "what coord checks",
   revoke: "what coord checks",
 });
@@ -170,7 +179,7 @@ function expected({ result, error, scope }: Case<never>): unknown {
 testVectors("http-fields", {
   // What an agent would refuse, a visitor does not send.
   "request-head": ({ input, result, scope }: Case<HeadInput>) => {
-    if (scope === "session") return "left out";
+    if (scope === "session") return "no visitor sends it";
     const fields = input.fields.map(({ name = "", value }) => ({ name, value: fromHex(value) }));
     const head = { method: input.method ?? "", target: input.target ?? "", fields, end: input.end ?? false, protocol: input.protocol ?? "" };
     const length = contentLength(fields);
@@ -192,7 +201,7 @@ testVectors("http-fields", {
   },
   "upstream-fields": AGENT,
   "visitor-fields": AGENT,
-});
+}, { "request-head": { "no visitor sends it": 1 } });
 
 testVectors("response-mapping", {
   response: ({ input, result, error, scope, interim, status, body, trailers, cut }: Case<{ method: string; frames: string[] }>) => {

@@ -1,6 +1,7 @@
 //! One client: its allocation, its relayed sockets and what they may pass on.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use p2claw_signaling::turn as credentials;
 use stun_types::{
     TransportType,
-    attribute::Username,
+    attribute::{AttributeFromRaw as _, Username},
     message::{Message, MessageClass},
 };
 use tokio::{
@@ -22,7 +23,7 @@ use turn_server_proto::{
     api::{SocketAllocateError, Transmit, TurnServerApi as _, TurnServerPollRet},
     server::TurnServer,
     stun::Instant as TurnInstant,
-    types::{AddressFamily, prelude::DelayedTransmitBuild as _},
+    types::{AddressFamily, attribute::XorPeerAddress, prelude::DelayedTransmitBuild as _},
 };
 
 use crate::{
@@ -35,8 +36,11 @@ use crate::{
 /// TURN's realm; part of the key that the password becomes.
 const REALM: &str = "p2claw";
 
-/// A client without an allocation is forgotten after this.
+/// A client that has no allocation any more is forgotten after this.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// One that has never had any, whatever it says: anybody can write a request in somebody's name.
+const NEVER_ALLOCATED: Duration = Duration::from_secs(10);
 
 /// Relayed sockets of one client: one for each address family.
 const SOCKETS: usize = 2;
@@ -46,6 +50,12 @@ const DATAGRAM: usize = 2048;
 
 /// Usernames that one client may try.
 const USERNAMES: usize = 4;
+
+/// Addresses that one client may have permissions for at a time. Each datagram is compared with them.
+const PERMISSIONS: usize = 512;
+
+/// How long a permission holds at most: that of a channel (RFC 8656 section 12).
+const PERMISSION_LIFETIME: Duration = Duration::from_secs(600);
 
 /// The way back to a client.
 pub(crate) enum Replies {
@@ -62,6 +72,8 @@ pub(crate) struct Client {
     epoch: Instant,
     sockets: Vec<Relayed>,
     known: Vec<String>,
+    /// Addresses that permissions were asked for, and when last.
+    permitted: HashMap<IpAddr, Instant>,
     share: Option<Share>,
     visits: Visits,
     _place: OwnedSemaphorePermit,
@@ -95,6 +107,7 @@ impl Client {
             epoch: Instant::now(),
             sockets: Vec::new(),
             known: Vec::new(),
+            permitted: HashMap::new(),
             share: None,
             _place: place,
         }
@@ -107,7 +120,8 @@ impl Client {
 
     /// Serves until the client is silent without an allocation.
     pub(crate) async fn run(mut self, mut messages: mpsc::Receiver<Bytes>) {
-        let mut heard = Instant::now();
+        let begun = Instant::now();
+        let mut heard = None;
         let mut buffers = [[0; DATAGRAM]; SOCKETS];
         loop {
             for datagram in self.visits.release() {
@@ -115,7 +129,10 @@ impl Client {
             }
             let wait = self.progress();
             let wait = self.visits.due().map_or(wait, |due| due.min(wait));
-            let idle = heard + IDLE;
+            if !self.sockets.is_empty() {
+                heard.get_or_insert(begun);
+            }
+            let idle = heard.map_or(begun + NEVER_ALLOCATED, |heard| heard + IDLE);
             if self.sockets.is_empty() && Instant::now() >= idle {
                 return;
             }
@@ -129,7 +146,7 @@ impl Client {
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(message) => {
-                        heard = Instant::now();
+                        heard = heard.map(|_| Instant::now());
                         self.take_from_client(message);
                     }
                     None => return,
@@ -245,7 +262,15 @@ impl Client {
     }
 
     fn take_from_client(&mut self, message: Bytes) {
-        self.admit(&message);
+        if let Ok(request) = Message::from_bytes(&message)
+            && request.has_class(MessageClass::Request)
+        {
+            self.admit(&request);
+            if !self.may_permit(&request) {
+                tracing::debug!("a client has all its permissions at the relay");
+                return;
+            }
+        }
         let now = self.now();
         let transmit = Transmit::new(message, self.transport, self.from, self.shared.listen);
         if let Some(reply) = self.server.recv(transmit, now) {
@@ -301,13 +326,7 @@ impl Client {
     }
 
     /// Lets a username in that coord has issued and that has not ended (`SIG-022`).
-    fn admit(&mut self, message: &[u8]) {
-        let Ok(request) = Message::from_bytes(message) else {
-            return;
-        };
-        if !request.has_class(MessageClass::Request) {
-            return;
-        }
+    fn admit(&mut self, request: &Message<'_>) {
         let Ok(username) = request.attribute::<Username>() else {
             return;
         };
@@ -324,6 +343,25 @@ impl Client {
             }
             Err(error) => tracing::debug!(%error, "relay refused a credential"),
         }
+    }
+
+    /// Whether there is room for the permissions that a request asks for, and notes them.
+    fn may_permit(&mut self, request: &Message<'_>) -> bool {
+        let now = Instant::now();
+        let asked = request.iter_attributes();
+        let asked = asked.filter_map(|(_, raw)| XorPeerAddress::from_raw_ref(&raw).ok());
+        for peer in asked {
+            let peer = peer.addr(request.transaction_id()).ip();
+            if self.permitted.len() >= PERMISSIONS && !self.permitted.contains_key(&peer) {
+                let holds = |asked: &Instant| now.duration_since(*asked) < PERMISSION_LIFETIME;
+                self.permitted.retain(|_, asked| holds(asked));
+                if self.permitted.len() >= PERMISSIONS {
+                    return false;
+                }
+            }
+            self.permitted.insert(peer, now);
+        }
+        true
     }
 
     fn may_relay(&self, peer: IpAddr) -> bool {

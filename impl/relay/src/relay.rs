@@ -190,8 +190,17 @@ async fn datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
             let _ = client.try_send(Bytes::copy_from_slice(datagram));
             continue;
         }
-        if let Some(answer) = mapped(datagram, from) {
-            let _ = socket.try_send_to(&answer, from);
+        // Whoever is new begins with a request: nothing else is worth a place.
+        let Ok(request) = Message::from_bytes(datagram) else {
+            continue;
+        };
+        if !request.has_class(MessageClass::Request) {
+            continue;
+        }
+        if request.has_method(BINDING) {
+            if let Some(answer) = mapped(&request, from) {
+                let _ = socket.try_send_to(&answer, from);
+            }
             continue;
         }
         let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
@@ -211,12 +220,8 @@ async fn datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
 }
 
 /// The answer to a STUN server's question (RFC 8489 section 6.3), which needs no memory.
-fn mapped(datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
-    let request = Message::from_bytes(datagram).ok()?;
-    if !request.has_class(MessageClass::Request) || !request.has_method(BINDING) {
-        return None;
-    }
-    let mut answer = Message::builder_success(&request, MessageWriteVec::new());
+fn mapped(request: &Message<'_>, from: SocketAddr) -> Option<Vec<u8>> {
+    let mut answer = Message::builder_success(request, MessageWriteVec::new());
     let mapped = XorMappedAddress::new(from, request.transaction_id());
     answer.add_attribute(&mapped).ok()?;
     Some(answer.finish())

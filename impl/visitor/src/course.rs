@@ -50,6 +50,10 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 /// Longest that signaling goes on beside the session, for candidates of a better path (SIG-030).
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// The same while the path is not known to be the best: behind a restart, or through a relay. For as
+/// long are direct pairs checked (RTC-022), and a slow machine may learn late of its own.
+const SETTLE_SEARCH: Duration = Duration::from_secs(10);
+
 /// How long the last words of a visit that failed may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -271,7 +275,8 @@ impl Course {
         };
         self.note(|timings| timings.connected = connecting.answered.elapsed());
         tracing::debug!(path = ?self.connection.path(), "visit open");
-        let settled = Instant::now() + SETTLE;
+        let relayed = self.connection.path().is_some_and(|path| path.is_relayed());
+        let settled = Instant::now() + if relayed { SETTLE_SEARCH } else { SETTLE };
         self.state = State::Open(Running::new(connecting.last_visit, settled));
         self.look_at_path();
         Some(connecting.peer_id)
@@ -333,7 +338,7 @@ impl Course {
             if let Err(error) = self.driver.accept_answer(sdp) {
                 tracing::debug!(%error, "answer to the restart not taken");
             }
-            running.answered(last_visit, Instant::now() + SETTLE);
+            running.answered(last_visit, Instant::now() + SETTLE_SEARCH);
             return Ok(());
         }
         self.driver

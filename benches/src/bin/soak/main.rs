@@ -22,6 +22,7 @@ use p2claw_benches::{
     stage::Failure,
 };
 use tokio::time::{Instant, sleep};
+use visits::Manner;
 
 #[global_allocator]
 static ALLOCATOR: Cap<mimalloc::MiMalloc> = Cap::new(mimalloc::MiMalloc, usize::MAX);
@@ -83,8 +84,9 @@ async fn soak(stack: Stack, arguments: &Arguments) -> Result<Vec<String>, Failur
     );
     let mut agent = Child::start(stack)?;
     let url: String = agent.listen().await?;
-    // What is made once, is made by the first visits.
-    visits::run(&url, stack, 4, Duration::from_secs(3)).await?;
+    // What is made once, is made by the first visits; they leave nothing that ends later.
+    let first = Duration::from_secs(3);
+    visits::run(&url, stack, 4, first, Manner::POLITE).await?;
     settle(&mut agent, None).await?;
     let before: Figures = agent.ask(&Order::Figures).await?;
     println!("  before   {before}");
@@ -95,6 +97,7 @@ async fn soak(stack: Stack, arguments: &Arguments) -> Result<Vec<String>, Failur
             stack,
             arguments.visitors,
             Duration::from_secs(arguments.seconds),
+            &Manner::ALL,
         ),
     )
     .await?;
@@ -159,6 +162,7 @@ async fn settle(agent: &mut Child, goal: Option<Figures>) -> Result<(), Failure>
         match goal {
             Some(goal)
                 if now.tasks <= goal.tasks + LEFT_TASKS
+                    && now.descriptors <= goal.descriptors + LEFT_DESCRIPTORS
                     && now.memory <= goal.memory + LEFT_MEMORY =>
             {
                 return Ok(());

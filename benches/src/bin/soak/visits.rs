@@ -62,6 +62,7 @@ pub(crate) async fn run(
     stack: Stack,
     visitors: usize,
     time: Duration,
+    manners: &[Manner],
 ) -> Result<Tally, Failure> {
     let address: Address = url.parse()?;
     let visitor = Visitor::new(VisitorConfig::new(stack.endpoint()?));
@@ -69,12 +70,16 @@ pub(crate) async fn run(
     let mut tasks = JoinSet::new();
     for number in 0..visitors {
         let (address, visitor) = (address.clone(), Arc::clone(&visitor));
+        let first = number % manners.len();
+        let manners = [&manners[first..], &manners[..first]].concat();
         tasks.spawn(async move {
             let mut tally = Tally::default();
-            let mut turn = number;
-            while Instant::now() < end {
+            let mut manners = manners.into_iter().cycle();
+            while Instant::now() < end
+                && let Some(manner) = manners.next()
+            {
                 tally.begun += 1;
-                let visit = one(&visitor, &address, turn, &mut tally);
+                let visit = one(&visitor, &address, manner, &mut tally);
                 match timeout(PATIENCE, visit).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => {
@@ -86,7 +91,6 @@ pub(crate) async fn run(
                         tally.failed += 1;
                     }
                 }
-                turn += 1;
             }
             tally
         });
@@ -105,28 +109,51 @@ pub(crate) async fn run(
     Ok(sum)
 }
 
-/// One visit, which does what its turn says.
+/// What a visitor does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Manner {
+    Downloads,
+    Uploads,
+    TalksOverAWebSocket,
+    Cancels,
+    Vanishes,
+}
+
+impl Manner {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Downloads,
+        Self::Uploads,
+        Self::TalksOverAWebSocket,
+        Self::Cancels,
+        Self::Vanishes,
+    ];
+
+    /// Those that the agent is rid of at once.
+    pub(crate) const POLITE: &[Self] = Self::ALL.split_at(4).0;
+}
+
+/// One visit.
 async fn one(
     visitor: &Arc<Visitor>,
     address: &Address,
-    turn: usize,
+    manner: Manner,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     let visit = visitor.visit(address).await?;
-    match turn % 5 {
-        0 => {
+    match manner {
+        Manner::Downloads => {
             download(&visit, BODY).await?;
             tally.downloads += 1;
         }
-        1 => {
+        Manner::Uploads => {
             upload(&visit).await?;
             tally.uploads += 1;
         }
-        2 => {
+        Manner::TalksOverAWebSocket => {
             websocket(&visit).await?;
             tally.websockets += 1;
         }
-        3 => {
+        Manner::Cancels => {
             // Given up in the middle, and the session goes on.
             download(&visit, BODY / 10).await?;
             let mut exchange = visit
@@ -138,7 +165,7 @@ async fn one(
             download(&visit, 1_000).await?;
             tally.cancelled += 1;
         }
-        _ => {
+        Manner::Vanishes => {
             let mut exchange = visit
                 .open(request("GET", "/download/50000000", true)?)
                 .await?;

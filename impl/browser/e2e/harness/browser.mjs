@@ -54,7 +54,7 @@ export class Visit {
   }
 
   /** Waits for the end of the attempt and insists that it is `state`. */
-  async settled(state = "open", timeout = 25_000) {
+  async settled(state = "open", timeout = 40_000) {
     const seen = await until(
       `the visit to be ${state}`,
       async () => {

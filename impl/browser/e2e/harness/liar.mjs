@@ -20,6 +20,8 @@ export class Liar {
   recorded = [];
   /** Streams of visits that are open. */
   streams = 0;
+  /** Visits that were given up. */
+  cancelled = 0;
   /** What is done to each answer before the visitor gets it. */
   lie = honest;
 
@@ -38,6 +40,7 @@ export class Liar {
 
   #forward(port, request, response) {
     const { method, url, headers } = request;
+    if (method === "DELETE") this.cancelled += 1;
     const onward = httpRequest({ host: "127.0.0.1", port, method, path: url, headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.rawHeaders);
       response.flushHeaders();

@@ -7,7 +7,7 @@ const EVERY_MS = 50;
  * Calls `probe` until it returns something true, and returns that.
  * An error of the probe counts as "not yet"; the last one is told when time is up.
  */
-export async function until(what, probe, { timeout = 15_000, every = EVERY_MS } = {}) {
+export async function until(what, probe, { timeout = 25_000, every = EVERY_MS } = {}) {
   const deadline = Date.now() + timeout;
   let last;
   for (;;) {

@@ -106,7 +106,7 @@ class Scene {
 }
 
 /** A test whose body gets a Scene. It fails by itself after `timeout`, in time to tell why. */
-export function scenario(name, body, { timeout = 60_000 } = {}) {
+export function scenario(name, body, { timeout = 120_000 } = {}) {
   const reason = known.get(name);
   known.delete(name);
   test(name, { timeout: timeout + 30_000 }, async (t) => {

@@ -291,5 +291,5 @@ scenario("an app without an end of its stream is left behind by the next page", 
     await visit.app("#notes");
   }
   const app = await visit.app("#live[data-state=live]");
-  await until("the other streams to be closed", async () => /, 1 guest /.test(await text(app, "#live-text")));
+  await until("the other streams to be closed", async () => /, 1 guest /.test(await text(app, "#live-text")), { timeout: 40_000 });
 });

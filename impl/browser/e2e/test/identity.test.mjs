@@ -146,7 +146,7 @@ scenario("signaling ends with its work", async (scene) => {
   liar.lie = honest;
   const visit = await scene.visit(pieces.it.url);
   await visit.app("#hello");
-  await until("the visit's stream to be closed", () => liar.streams === 0, { timeout: 8_000 });
+  await until("the visit's stream to be closed", () => liar.streams === 0, { timeout: 25_000 });
   assert.equal((await visit.shell()).state, "open");
 });
 

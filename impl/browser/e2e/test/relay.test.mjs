@@ -75,7 +75,10 @@ scenario("a visitor who may choose takes the direct path", async (scene) => {
     };
   });
   const visit = await visitor.visit(demo.it.url);
-  const used = await until("the path in use", () => visit.page.evaluate(path));
+  // What answers first carries first, and that may be a relay.
+  const used = await until("a direct path to be preferred", async () => {
+    const used = await visit.page.evaluate(path);
+    return used && used.local !== "relay" && used.remote !== "relay" && used;
+  });
   scene.note(`path: ${JSON.stringify(used)}`);
-  assert.notEqual(used.local, "relay", "a direct path is preferred where there is one");
 });

@@ -33,7 +33,7 @@ function hashOfNoise(app) {
 }
 
 /** Tries fresh visits until one gets in. */
-async function opens(scene, url, timeout = 40_000) {
+async function opens(scene, url, timeout = 90_000) {
   return until(
     `${url} to open`,
     async () => {
@@ -41,7 +41,7 @@ async function opens(scene, url, timeout = 40_000) {
       const visit = await visitor.newPage();
       try {
         await visit.page.goto(url, { waitUntil: "commit" });
-        await visit.settled("open", 6_000);
+        await visit.settled();
         return visit;
       } catch (error) {
         await visitor.close();

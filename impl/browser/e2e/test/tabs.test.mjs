@@ -66,7 +66,7 @@ scenario("a tab that was refused holds up no other one", async (scene) => {
   const app = await good.app("#hello");
   assert.equal(await app.evaluate(async () => (await fetch("/x", { method: "POST" })).status), 200);
   scene.note(`reloaded beside a refused tab in ${Date.now() - began} ms`);
-  assert.ok(Date.now() - began < 5_000);
+  assert.ok(Date.now() - began < 20_000);
   assert.equal((await bad.shell()).state, "refused");
 });
 

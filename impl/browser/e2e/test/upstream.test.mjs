@@ -171,7 +171,7 @@ for (const kind of ["fetch", "fetch of a Request", "XMLHttpRequest"]) {
     await until("the request to be open", () => endless.open === 1);
     await app.evaluate(() => window.stop());
     assert.equal(await app.evaluate(() => window.outcome), "AbortError");
-    await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0, { timeout: 5_000 });
+    await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0, { timeout: 20_000 });
     assert.equal(await app.evaluate(async () => (await fetch("/")).status), 200);
   });
 }
@@ -189,7 +189,7 @@ scenario("a page that never comes is given up for the next one", async (scene) =
     location.href = "/next";
   });
   await visit.at("/next");
-  await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0, { timeout: 5_000 });
+  await until("the upstream's connection to be closed", () => endless.left === before + 1 && endless.open === 0, { timeout: 20_000 });
   await visit.back();
   await visit.at("/");
 });
@@ -250,7 +250,7 @@ scenario("a reader that stalls holds up neither others nor the upstream's data",
     still = endless.written === last ? still + 1 : 0;
     last = endless.written;
     return still === 4 || last - before.written >= MAX_BUFFERED;
-  }, { timeout: 40_000, every: 500 });
+  }, { timeout: 60_000, every: 500 });
   const buffered = endless.written - before.written;
   scene.note(`${(buffered / 1024 / 1024).toFixed(1)} MiB were written before the upstream was held back`);
   assert.ok(buffered < MAX_BUFFERED);

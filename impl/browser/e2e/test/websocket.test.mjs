@@ -168,7 +168,7 @@ scenario("a page that does not take its messages holds the app back, and then ha
     }, messages),
     (async () => {
       const [peer] = await until("the flood", () => sockets.of("/flood").length === 1 && sockets.of("/flood"));
-      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
       return peer.flushed * FLOOD_MESSAGE;
     })(),
   ]);
@@ -320,7 +320,8 @@ scenario("when the session is lost every WebSocket closes with 1006, and new one
   running.startAgent();
   await until("three closes", () => app.evaluate(() => window.closes.length === 3), { timeout: 75_000 });
   assert.deepEqual(await app.evaluate(() => window.closes), Array(3).fill([1006, false]));
-  await visit.settled("open", 40_000);
+  // It may be offline for a moment: the agent is only starting.
+  await until("the next session", async () => (await visit.shell()).state === "open", { timeout: 40_000 });
   const echoed = await until("a WebSocket on the new session", () => app.evaluate(() => new Promise((resolve) => {
     const socket = new WebSocket("/echo");
     socket.onopen = () => socket.send("again");

@@ -20,8 +20,8 @@ const ANSWER_MS = 13_000;
 const CONNECT_MS = 20_000;
 /** Longest that signaling goes on beside the session, for candidates of a better path. */
 const SETTLE_MS = 2_000;
-/** The same for a restart while there is a path: nothing tells when the new one is there. */
-const SETTLE_RESTART_MS = 10_000;
+/** The same while a better path is looked for: behind a restart of one that carries, or through a relay. */
+const SETTLE_SEARCH_MS = 10_000;
 
 export interface ConnectionEvents {
   /** The channels, at once: they can be transferred only before they open. */
@@ -123,7 +123,7 @@ export class Connection {
     try {
       await restart.run(() => {
         this.#restarts.stay();
-        if (this.#path !== "lost") this.#settle(SETTLE_RESTART_MS);
+        if (this.#path !== "lost") this.#settle(SETTLE_SEARCH_MS);
       });
     } catch (error) {
       if (this.#state !== "open" || this.#introduction !== restart) return;
@@ -162,6 +162,7 @@ export class Connection {
     if (this.#path === path) return;
     this.#path = path;
     if (path !== "lost") this.#restarts.takes(path === "direct" ? "direct" : "relayed");
+    if (path !== "lost" && path !== "direct") this.#settle(SETTLE_SEARCH_MS);
     this.#events.onPath(path);
   }
 

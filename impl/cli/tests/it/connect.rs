@@ -74,7 +74,9 @@ fn an_app_is_on_a_local_port() {
     let demo = Demo::start();
     let mut connected = Connected::to(&demo);
     assert_eq!(connected.said["peer_id"], demo.peer_id.as_str());
-    assert_eq!(connected.said["path"], "direct");
+    // What answers first carries first, and that may be the relay.
+    let path = connected.said["path"].as_str();
+    assert!(matches!(path, Some("direct" | "relayed")), "{path:?}");
     let answer = connected.get(&format!("/download/sha256?bytes={BYTES}"));
     let expected: Value = serde_json::from_slice(parts(&answer).1).unwrap();
     thread::scope(|scope| {

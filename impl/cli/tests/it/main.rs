@@ -340,6 +340,8 @@ fn sessions_are_shown_while_they_live() {
             session["round_trip_ms"].as_f64() > Some(0.0)
                 && session["out_per_second"].as_u64() > Some(0)
                 && session["streams"] == 1
+                // What answers first carries first, and that may be the relay.
+                && session["path"]["kind"] == "direct"
                 && session["bytes_out"].as_u64() > Some(100)
         };
         sessions.first().is_some_and(measured)
@@ -347,7 +349,6 @@ fn sessions_are_shown_while_they_live() {
     let [session] = &sessions[..] else {
         unreachable!("one visitor, {sessions:?}")
     };
-    assert_eq!(session["path"]["kind"], "direct");
     assert!(session["path"]["remote_address"].is_string(), "{session}");
     assert_eq!(session["app"], "hello");
     assert!(session["age_seconds"].as_f64() < Some(PATIENCE.as_secs_f64()));

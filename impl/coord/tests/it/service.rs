@@ -39,9 +39,9 @@ pub(crate) fn config() -> Config {
 /// Limits of the specification with shorter times.
 pub(crate) fn hasty() -> Limits {
     Limits {
-        answer: Duration::from_millis(300),
-        after_answer: Duration::from_millis(600),
-        handshake: Duration::from_millis(400),
+        answer: Duration::from_secs(1),
+        after_answer: Duration::from_millis(1_500),
+        handshake: Duration::from_secs(1),
         drain: Duration::from_secs(2),
         ..Limits::default()
     }

@@ -169,7 +169,7 @@ async fn large_bodies_and_several_requests_share_a_session() {
 }
 
 async fn share_a_session(stack: Stack) {
-    const BYTES: usize = 16 << 20;
+    const BYTES: usize = 4 << 20;
     let world = World::on(stack).await;
     let local = Local::start(&world).await;
     let download = async {
