@@ -347,8 +347,8 @@ class CoordLink(Walk):
     def on_heartbeat(self):
         self.envelope("Heartbeat", {}, (), [{"kind": "HeartbeatAck", "re": str(self.seq + 1)}])
 
-    def revoke(self, seed):
-        statement = registration(PUBLIC_KEY, NONCE)
+    def revoke(self, seed, public_key=PUBLIC_KEY):
+        statement = registration(public_key, NONCE)
         return {"statement": statement, "signature": signed(seed, REVOKE, statement)}
 
     def on_revoke(self):
@@ -359,7 +359,8 @@ class CoordLink(Walk):
                      closed=True)
 
     def on_bad_revoke(self):
-        self.envelope("Revoke", self.revoke(OTHER_SEED))
+        """A good statement, by another key than the link's; the other faults are in statements.json."""
+        self.envelope("Revoke", self.revoke(OTHER_SEED, OTHER_KEY))
 
     def on_error(self):
         data = kit.envelope("Error", {"code": "WRONG_DOMAIN", "detail": "not mine"}, 0, 1)

@@ -1,6 +1,10 @@
 //! The relay of this repository, with a certificate of its own, and its quotas.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 
 use p2claw_conformance::coturn::SECRET;
 use p2claw_network::{CandidateKind, Hub, Port};
@@ -23,6 +27,14 @@ pub(crate) struct Own {
 
 impl Own {
     pub(crate) async fn start(quota: Quota) -> Self {
+        let config = Config {
+            quota,
+            ..Config::new(SECRET.into())
+        };
+        Self::with(config).await
+    }
+
+    async fn with(config: Config) -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
         let server = ServerConfig::builder()
@@ -35,10 +47,9 @@ impl Own {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let config = Config {
-            quota,
             private_peers: true,
             tls: Some(Arc::new(server)),
-            ..Config::new(SECRET.into())
+            ..config
         };
         let relay = Relay::bind("127.0.0.1:0".parse().unwrap(), config)
             .await
@@ -79,6 +90,51 @@ async fn a_credential_has_its_number_of_allocations() {
         relays += relays_of(&gathered(peer).await);
     }
     assert_eq!(relays, 2);
+}
+
+/// A relay with one place, and its address.
+async fn with_one_place() -> (Server, SocketAddr) {
+    let config = Config {
+        clients: 1,
+        ..Config::new(SECRET.into())
+    };
+    let own = Own::with(config).await;
+    let address = own.address;
+    (Server::Own(own), address)
+}
+
+async fn has_a_relay(server: &Server) -> bool {
+    let near = hub(Some(server));
+    near.use_servers(&[server.server("udp")]);
+    relays_of(&gathered(&mut near.attach().unwrap()).await) == 1
+}
+
+/// RFC 8656: who has nothing to ask takes no place.
+#[tokio::test]
+async fn data_of_strangers_takes_no_place() {
+    let (server, address) = with_one_place().await;
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    stranger.send_to(&[0x40, 0, 0, 0], address).unwrap();
+    assert!(has_a_relay(&server).await);
+}
+
+/// Nor for long who asks and has no credential, however often.
+#[tokio::test]
+async fn requests_of_strangers_take_a_place_for_a_moment() {
+    let (server, address) = with_one_place().await;
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // RFC 8656: Allocate, without attributes.
+    let mut allocate = [0; 20];
+    allocate[1] = 3;
+    allocate[4..8].copy_from_slice(&0x2112_a442_u32.to_be_bytes());
+    let deadline = Instant::now() + Duration::from_secs(90);
+    loop {
+        stranger.send_to(&allocate, address).unwrap();
+        if has_a_relay(&server).await {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the relay stays full");
+    }
 }
 
 /// Two peers, one of which sends over a relay.

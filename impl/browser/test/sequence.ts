@@ -284,9 +284,9 @@ function decimalToken(payload: Uint8Array): bigint {
 
 /**
  * Plays one case. Says why where it is not played to its end: it needs a call that this client does
- * not have, or its last step is about a half that this client, which need not have, has ended before.
+ * not have, or it is one of `OwnHalfOpen` and this client has closed the stream before its last step.
  */
-export function playSequence({ input, result, error, scope, flags }: Case<Sequence>): void | "no such call" | "OwnHalfOpen" {
+export function playSequence({ input, result, error, scope, flags }: Case<Sequence>): void | string {
   const player = new Player(input);
   const ends = result === "invalid" && scope === "session";
   for (const [index, step] of input.steps.entries()) {
@@ -296,7 +296,7 @@ export function playSequence({ input, result, error, scope, flags }: Case<Sequen
       const isLast = index === input.steps.length - 1;
       player.play(result === "acceptable" || (ends && isLast) ? bare : step);
     } catch (fault) {
-      if (fault instanceof NoSuchCall) return "no such call";
+      if (fault instanceof NoSuchCall) return fault.message;
       if (fault instanceof Error) fault.message = `step ${index} (${JSON.stringify(step).slice(0, 200)}): ${fault.message}`;
       throw fault;
     }

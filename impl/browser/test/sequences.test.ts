@@ -7,6 +7,6 @@ const AGENT = "this client is a visitor";
 testVectors(
   "state-sequences",
   { "session-visitor": (one) => playSequence(one as { input: Sequence } & typeof one), "session-agent": AGENT },
-  { "session-visitor": { "no such call": 4, OwnHalfOpen: 36 } },
+  { "session-visitor": { "this client sends no trailers": 4, OwnHalfOpen: 36 } },
 );
 testVectors("flow-control", { "flow-visitor": (one) => playSequence(one as { input: Sequence } & typeof one), "flow-agent": AGENT });

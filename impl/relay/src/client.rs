@@ -1,7 +1,6 @@
 //! One client: its allocation, its relayed sockets and what they may pass on.
 
 use std::{
-    collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -28,7 +27,7 @@ use turn_server_proto::{
 
 use crate::{
     framing, peers,
-    quota::Share,
+    quota::{Permissions, Share},
     relay::{self, Shared},
     visit::{End, Passing, Visits},
 };
@@ -51,12 +50,6 @@ const DATAGRAM: usize = 2048;
 /// Usernames that one client may try.
 const USERNAMES: usize = 4;
 
-/// Addresses that one client may have permissions for at a time. Each datagram is compared with them.
-const PERMISSIONS: usize = 512;
-
-/// How long a permission holds at most: that of a channel (RFC 8656 section 12).
-const PERMISSION_LIFETIME: Duration = Duration::from_secs(600);
-
 /// The way back to a client.
 pub(crate) enum Replies {
     Datagrams(Arc<UdpSocket>),
@@ -72,8 +65,7 @@ pub(crate) struct Client {
     epoch: Instant,
     sockets: Vec<Relayed>,
     known: Vec<String>,
-    /// Addresses that permissions were asked for, and when last.
-    permitted: HashMap<IpAddr, Instant>,
+    permissions: Permissions,
     share: Option<Share>,
     visits: Visits,
     _place: OwnedSemaphorePermit,
@@ -107,7 +99,7 @@ impl Client {
             epoch: Instant::now(),
             sockets: Vec::new(),
             known: Vec::new(),
-            permitted: HashMap::new(),
+            permissions: Permissions::default(),
             share: None,
             _place: place,
         }
@@ -347,21 +339,11 @@ impl Client {
 
     /// Whether there is room for the permissions that a request asks for, and notes them.
     fn may_permit(&mut self, request: &Message<'_>) -> bool {
-        let now = Instant::now();
-        let asked = request.iter_attributes();
-        let asked = asked.filter_map(|(_, raw)| XorPeerAddress::from_raw_ref(&raw).ok());
-        for peer in asked {
-            let peer = peer.addr(request.transaction_id()).ip();
-            if self.permitted.len() >= PERMISSIONS && !self.permitted.contains_key(&peer) {
-                let holds = |asked: &Instant| now.duration_since(*asked) < PERMISSION_LIFETIME;
-                self.permitted.retain(|_, asked| holds(asked));
-                if self.permitted.len() >= PERMISSIONS {
-                    return false;
-                }
-            }
-            self.permitted.insert(peer, now);
-        }
-        true
+        let id = request.transaction_id();
+        let mut asked = request
+            .iter_attributes()
+            .filter_map(|(_, raw)| XorPeerAddress::from_raw_ref(&raw).ok());
+        asked.all(|peer| self.permissions.ask(peer.addr(id).ip()))
     }
 
     fn may_relay(&self, peer: IpAddr) -> bool {

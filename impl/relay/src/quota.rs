@@ -1,9 +1,40 @@
-//! How many allocations each credential has.
+//! How many allocations each credential has, and how many permissions each client.
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+
+use tokio::time::Instant;
+
+/// Addresses that one client may have permissions for at a time: the library keeps them in a list,
+/// which it walks for each datagram. An agent's allocation serves all its visitors.
+const PERMISSIONS: usize = 512;
+
+/// How long a permission holds at most: as long as a channel (RFC 8656 section 12).
+const PERMISSION_LIFETIME: Duration = Duration::from_secs(600);
+
+/// The permissions that a client has asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Permissions(HashMap<IpAddr, Instant>);
+
+impl Permissions {
+    /// Notes that one is asked for; `false` where there are enough.
+    pub(crate) fn ask(&mut self, peer: IpAddr) -> bool {
+        let now = Instant::now();
+        if self.0.len() >= PERMISSIONS && !self.0.contains_key(&peer) {
+            self.0
+                .retain(|_, asked| now.duration_since(*asked) < PERMISSION_LIFETIME);
+            if self.0.len() >= PERMISSIONS {
+                return false;
+            }
+        }
+        self.0.insert(peer, now);
+        true
+    }
+}
 
 /// All credentials that have an allocation.
 #[derive(Debug, Clone)]
@@ -62,6 +93,23 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn permissions_are_bounded_and_end() {
+        let peer = |number: usize| {
+            let number = u16::try_from(number).unwrap().to_be_bytes();
+            IpAddr::from([192, 0, number[0], number[1]])
+        };
+        let mut permissions = Permissions::default();
+        assert!((0..PERMISSIONS).all(|number| permissions.ask(peer(number))));
+        assert!(!permissions.ask(peer(PERMISSIONS)));
+        assert!(permissions.ask(peer(0)), "one that it has is renewed");
+        tokio::time::advance(PERMISSION_LIFETIME / 2).await;
+        assert!(permissions.ask(peer(1)));
+        tokio::time::advance(PERMISSION_LIFETIME / 2).await;
+        assert!(permissions.ask(peer(PERMISSIONS)), "the others have ended");
+        assert_eq!(permissions.0.len(), 2);
+    }
 
     #[test]
     fn a_credential_has_its_number_of_allocations() {
