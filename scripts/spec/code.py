@@ -1,4 +1,5 @@
 """Compares what stands in the code, and is not generated, with specification and registries."""
+import http
 import re
 
 from .constants import RUST, TYPESCRIPT
@@ -58,8 +59,13 @@ def check_http_errors(registries):
     """Names of `p2claw-error` are registered: in Rust all names in a file that writes the field, in TypeScript,
     where tabs and workers have codes of their own, those in the same line."""
     known = {row["name"] for name in ("http-errors", "signal-codes", "error-codes", "frame-types") for row in registries[name]}
-    for path in sources(".rs", ".ts", below=["impl/agent/src", "impl/edge/src", "impl/browser/src"]):
+    for path in sources(".rs", ".ts", below=["impl/agent/src", "impl/edge/src", "impl/visitor/src", "impl/browser/src"]):
         text = read(path)
+        # Where a status stands beside its name; the others are compared by tests (agent, visitor).
+        for status, name in re.findall(r"StatusCode::([A-Z_]+),\s*\"([A-Z_]+)\"", text):
+            row = next((row for row in registries["http-errors"] if row["name"] == name), None)
+            if row is None or http.HTTPStatus[status] != number(row["status"]):
+                problem(relative(path), f"p2claw-error {name} with {status} is not in spec/registries/http-errors.csv")
         if path.suffix == ".ts":
             text = "\n".join(line for line in text.splitlines() if "p2claw-error" in line)
         if "p2claw-error" not in text or "tests" in path.parts:

@@ -360,8 +360,8 @@ fn check_rows(table: &str, outcomes: &[(&str, Vec<String>)], elsewhere: &BTreeSe
 /// that show them. Without a name: there is nothing to do.
 const OFF_THE_LINK: [(&str, Option<&str>); 16] = [
     ("answered/HELLO-of-the-visitor", Some(SERVES)),
-    ("answered/no-HELLO-30-s-after-the-answer", Some(GIVES_UP)),
-    ("answered/agent-stops", Some(GIVES_UP)),
+    ("answered/no-HELLO-30-s-after-the-answer", Some(TELLS_WHY)),
+    ("answered/agent-stops", Some(TELLS_WHY)),
     ("answered/session-over", Some(GIVES_UP)),
     ("connected/agent-stops", Some(DRAINS)),
     ("connected/session-over", Some(LEAVES)),
@@ -381,6 +381,7 @@ const OFF_THE_LINK: [(&str, Option<&str>); 16] = [
 ];
 const SERVES: &str = "a_request_reaches_the_upstream_with_the_truth_about_where_it_came_from";
 const GIVES_UP: &str = "a_visitor_who_never_says_hello_is_given_up";
+const TELLS_WHY: &str = "a_silent_visitor_is_told_why_its_visit_ends";
 const DRAINS: &str = "a_shutdown_lets_running_exchanges_finish";
 const LEAVES: &str = "a_visitor_who_leaves_ends_the_upstream_call";
 

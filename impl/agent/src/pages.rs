@@ -168,3 +168,26 @@ setInterval(async()=>{try{\
 const r=await fetch(location.href,{method:'HEAD',cache:'no-store'});\
 if(!r.headers.has('p2claw-error'))location.reload()\
 }catch{}},1000)</script>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names and statuses stand in the registry of the specification.
+    #[test]
+    fn failures_are_registered() {
+        let registry = include_str!("../../../spec/registries/http-errors.csv");
+        for failure in [
+            Failure::NoSuchApp,
+            Failure::UpstreamUnavailable,
+            Failure::UpstreamFailed,
+            Failure::BadAnswer,
+            Failure::HeadTooLarge,
+            Failure::NotAWebSocket,
+            Failure::UnsupportedProtocol,
+        ] {
+            let row = format!("\n{},{},agent,", failure.code(), failure.status());
+            assert!(registry.contains(&row), "{row}");
+        }
+    }
+}

@@ -97,8 +97,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn permissions_are_bounded_and_end() {
         let peer = |number: usize| {
-            let number = u16::try_from(number).unwrap().to_be_bytes();
-            IpAddr::from([192, 0, number[0], number[1]])
+            let [.., high, low] = number.to_be_bytes();
+            IpAddr::from([192, 0, high, low])
         };
         let mut permissions = Permissions::default();
         assert!((0..PERMISSIONS).all(|number| permissions.ask(peer(number))));

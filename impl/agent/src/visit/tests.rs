@@ -10,13 +10,14 @@ mod sessions;
 mod websocket;
 
 use std::{
+    sync::Mutex,
     sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use p2claw_identity::{Alias, Fingerprint, Nonce};
-use p2claw_session::{Fields, LaneId, Request, Response, Target};
+use p2claw_session::{Fields, LaneId, Request, Response, Target, frame::Frame};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -459,15 +460,22 @@ async fn a_shutdown_lets_running_exchanges_finish() {
     within(scene.visit).await.unwrap();
 }
 
-/// A peer that connects, and then neither says nor takes anything. Told to close, it takes its time.
-struct Stuck {
+/// A peer that says nothing, and connects and listens or does not even that. Told to close, it takes
+/// its time.
+struct Silent {
     polls: Arc<AtomicUsize>,
+    /// What it was told, if it listens.
+    told: Option<Arc<Mutex<Vec<Frame>>>>,
+    opened: bool,
     closing: Option<std::pin::Pin<Box<tokio::time::Sleep>>>,
 }
 
-impl Peer for Stuck {
+impl Peer for Silent {
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<PeerEvent> {
         self.polls.fetch_add(1, Ordering::Relaxed);
+        if self.told.is_some() && !std::mem::replace(&mut self.opened, true) {
+            return Poll::Ready(PeerEvent::LaneOpen(LaneId::ZERO));
+        }
         match &mut self.closing {
             Some(closing) => closing
                 .as_mut()
@@ -477,8 +485,12 @@ impl Peer for Stuck {
         }
     }
 
-    fn try_send(&mut self, _: LaneId, _: &Bytes) -> Result<bool, TransportError> {
-        Ok(false)
+    fn try_send(&mut self, _: LaneId, message: &Bytes) -> Result<bool, TransportError> {
+        if let Some(told) = &self.told {
+            let frame = Frame::decode(message.clone()).unwrap();
+            told.lock().unwrap().push(frame);
+        }
+        Ok(self.told.is_some())
     }
 
     fn restart(&mut self) -> Result<String, TransportError> {
@@ -504,8 +516,25 @@ impl Peer for Stuck {
     }
 }
 
-/// How long a visit to such a peer lasts, and how often the peer was polled.
-async fn stuck_visit(given_up: bool, stop_after: Option<Duration>) -> (Duration, usize) {
+/// What ends a visit to such a peer, if not its own time.
+#[derive(Clone, Copy, PartialEq)]
+enum Ender {
+    Time,
+    /// Coord says that the visitor has given up.
+    Visitor,
+    /// The agent stops, after a second.
+    Agent,
+}
+
+/// What came of such a visit.
+struct Silence {
+    lasted: Duration,
+    polls: usize,
+    /// The last GOAWAY, behind a HELLO.
+    goaway: Option<(ErrorCode, String)>,
+}
+
+async fn silent_visit(listens: bool, ender: Ender) -> Silence {
     let network = MemoryTransport::new();
     let routes = Arc::new(Routes::load(None).unwrap());
     let app = AppName::parse("recipes").unwrap();
@@ -528,44 +557,65 @@ async fn stuck_visit(given_up: bool, stop_after: Option<Duration>) -> (Duration,
     let offer = offer_of(offered.offer.clone(), &app, &alias);
     let (_, mut visit) = answer(&host, &offer, &welcome(alias)).await.unwrap();
     let polls = Arc::new(AtomicUsize::new(0));
-    let stuck = Stuck {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let silent = Silent {
         polls: Arc::clone(&polls),
+        told: listens.then(|| Arc::clone(&told)),
+        opened: false,
         closing: None,
     };
     let config = Config::for_role(Role::Agent);
-    (visit.connection, visit.driver) = connection::connect(Role::Agent, config, Box::new(stuck));
+    (visit.connection, visit.driver) = connection::connect(Role::Agent, config, Box::new(silent));
     let (sender, news) = mpsc::channel(1);
-    if given_up {
+    if ender == Ender::Visitor {
         let over = News::Introduced(offer.session_id);
         sender.try_send(over).unwrap_or_else(|_| panic!("no room"));
     }
     let introduction = Introduction::new(&offer, mpsc::channel(1).0);
     let shutdown = CancellationToken::new();
-    if let Some(after) = stop_after {
+    if ender == Ender::Agent {
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(after).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             shutdown.cancel();
         });
     }
     let started = Instant::now();
     let visit = visit.run(host, introduction, news, shutdown);
     timeout(SETUP_DEADLINE * 2, visit).await.unwrap();
-    (started.elapsed(), polls.load(Ordering::Relaxed))
+    let told = told.lock().unwrap();
+    let goaway = match &told[..] {
+        [] => None,
+        [Frame::Hello(_), .., Frame::GoAway { code, reason, .. }] => Some((*code, reason.clone())),
+        other => panic!("told was {other:?}"),
+    };
+    Silence {
+        lasted: started.elapsed(),
+        polls: polls.load(Ordering::Relaxed),
+        goaway,
+    }
 }
 
 /// SIG-041: Deadlines are acted upon once, however long the peer takes to close.
 #[tokio::test(start_paused = true)]
 async fn a_visitor_who_never_says_hello_is_given_up() {
-    let (lasted, polls) = stuck_visit(false, None).await;
-    assert!(lasted >= SETUP_DEADLINE, "{lasted:?}");
-    assert!(polls < 50, "{polls} polls");
-    // Coord says that the visitor has given up.
-    let (lasted, polls) = stuck_visit(true, None).await;
-    assert!(lasted < SETUP_DEADLINE / 2, "{lasted:?}");
-    assert!(polls < 50, "{polls} polls");
-    // The agent stops.
-    let (lasted, polls) = stuck_visit(false, Some(Duration::from_secs(1))).await;
-    assert!(lasted < SETUP_DEADLINE / 2, "{lasted:?}");
-    assert!(polls < 50, "{polls} polls");
+    for ender in [Ender::Time, Ender::Visitor, Ender::Agent] {
+        let silence = silent_visit(false, ender).await;
+        let in_time = silence.lasted < SETUP_DEADLINE / 2;
+        assert_eq!(in_time, ender != Ender::Time, "{:?}", silence.lasted);
+        assert!(silence.polls < 50, "{} polls", silence.polls);
+    }
+}
+
+/// SIG-041, SES-070: and is told why, if it listens.
+#[tokio::test(start_paused = true)]
+async fn a_silent_visitor_is_told_why_its_visit_ends() {
+    for (ender, code) in [
+        (Ender::Time, ErrorCode::IDLE_TIMEOUT),
+        (Ender::Agent, ErrorCode::NO_ERROR),
+    ] {
+        let silence = silent_visit(true, ender).await;
+        let goaway = silence.goaway.expect("a GOAWAY");
+        assert_eq!(goaway.0, code, "{}", goaway.1);
+    }
 }

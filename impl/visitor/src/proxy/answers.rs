@@ -61,3 +61,29 @@ pub(super) fn answer(failure: Failure, what: impl std::fmt::Display) -> Response
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names and statuses stand in the registry of the specification.
+    #[test]
+    fn failures_are_registered() {
+        let registry = include_str!("../../../../spec/registries/http-errors.csv");
+        for failure in [
+            Failure::NoSession,
+            Failure::SessionLost,
+            Failure::RequestHeadTooLarge,
+            Failure::BadRequest,
+            Failure::WrongHost,
+            Failure::WrongOrigin,
+        ] {
+            let row = format!(
+                "\n{},{},visitor,",
+                failure.code(),
+                failure.status().as_u16()
+            );
+            assert!(registry.contains(&row), "{row}");
+        }
+    }
+}
