@@ -257,6 +257,8 @@ impl Driver {
                 .refuse(SignalCode::Internal, "Welcome could not be sent");
             return Ok(());
         }
+        // SIG-005: the agent says that it does not know this, or it has a defect. May be guessed.
+        let _ = self.link.grease(fastrand::u64(..));
         // Its own field, for a link must not be in the table under an alias it has not heard.
         let entered = self
             .coord

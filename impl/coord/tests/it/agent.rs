@@ -88,9 +88,14 @@ impl RawAgent {
         }
     }
 
+    /// The next message of a kind that is known.
     pub(crate) async fn receive(&mut self) -> Option<Envelope> {
-        let bytes = self.receive_bytes().await?;
-        Some(Envelope::decode(bytes).unwrap())
+        loop {
+            let envelope = Envelope::decode(self.receive_bytes().await?).unwrap();
+            if envelope.kind.is_some() {
+                return Some(envelope);
+            }
+        }
     }
 
     /// The next message, which must be an error; its code, and what it answers.

@@ -62,6 +62,9 @@ async fn sig_003_registration() {
     assert_eq!((stun.username.as_str(), stun.expires_at), ("", 0));
     let now = unix_ms() / 1000;
     assert!((turn.expires_at - now - 3600).abs() < 5);
+    // SIG-005: agents have to skip what they do not know.
+    let grease = v1::Envelope::decode(raw.receive_bytes().await.unwrap()).unwrap();
+    assert_eq!((grease.kind, grease.re), (None, 0));
     raw.send(8, Kind::Heartbeat(v1::Heartbeat {})).await;
     let ack = raw.receive().await.unwrap();
     assert_eq!(ack.re, 8);
