@@ -57,8 +57,9 @@ impl Fetch {
         }
     }
 
-    /// Waits for the end, which must be a good one.
-    pub(crate) fn finish(mut self) -> Seen {
+    /// Waits for the end, which must be a good one, over the expected path. What the program has said
+    /// is shown otherwise.
+    pub(crate) fn finish(mut self, expected: Way) -> Seen {
         let (status, said) = self.program.finish();
         assert!(status.success(), "p2claw fetch ended with {status}");
         let report: Value = serde_json::from_str(&said).unwrap();
@@ -67,6 +68,7 @@ impl Fetch {
             Some("relayed") => Way::Relayed,
             other => panic!("what path is {other:?}?"),
         };
+        assert_eq!(way, expected);
         let timing = |name: &str| report["timings"][name].as_f64().unwrap();
         let parts = ["offer", "answer", "connected", "first_byte"].map(timing);
         let body = fs::read(&self.output).unwrap();

@@ -109,7 +109,7 @@ impl Visit {
     /// Waits for the end: every byte must have come, and the way that was expected.
     pub(crate) fn finish(self) -> Seen {
         let seen = match self.visiting {
-            Visiting::Native(fetch) => fetch.finish(),
+            Visiting::Native(fetch) => fetch.finish(self.way),
             Visiting::Browser(page) => page.finish(),
         };
         let (Transfer::Download(bytes) | Transfer::Upload(bytes)) = self.transfer;

@@ -23,7 +23,8 @@ pub(crate) struct Ends {
     closed: Vec<End>,
     /// An end whose candidates are told later, and those that wait.
     held_back: Option<(End, Vec<String>)>,
-    _endpoints: (Box<dyn PeerTransport>, Box<dyn PeerTransport>),
+    /// The visitor's, and the agent's.
+    pub(crate) endpoints: (Box<dyn PeerTransport>, Box<dyn PeerTransport>),
 }
 
 impl End {
@@ -47,7 +48,7 @@ impl Ends {
             agent,
             closed: Vec::new(),
             held_back: None,
-            _endpoints: endpoints,
+            endpoints,
         }
     }
 

@@ -74,6 +74,7 @@ macro_rules! pairs {
                 relays::a_relay_that_is_named_late_is_known_as_one
                 relays::a_relayed_path_is_known_as_one
                 relays::candidates_are_told_as_they_come
+                relays::candidates_of_a_restart_are_its_own
                 restarts::a_bad_path_costs_time_only
                 restarts::a_restart_loses_nothing
                 restarts::a_restart_that_is_never_answered_is_forgotten

@@ -93,6 +93,40 @@ pub(crate) async fn candidates_are_told_as_they_come(visitor: Stack, agent: Stac
     ends.talk().await;
 }
 
+/// RTC-011, RTC-020: what a restart finds before its answer is there belongs to its offer, not to the
+/// description before it. The agent would not take it.
+pub(crate) async fn candidates_of_a_restart_are_its_own(visitor: Stack, agent: Stack) {
+    let coturn = Coturn::start().await;
+    let mut ends = Ends::open(visitor, agent).await;
+    let offer = ends.visitor.restart().unwrap();
+    let fragment = offer
+        .lines()
+        .find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+    let fragment = fragment.unwrap();
+    ends.endpoints.0.use_servers(&[coturn.server("udp")]);
+    ends.hold_back(End::Visitor);
+    let mut told = String::new();
+    ends.until("a relay", |end, event| match (end, event) {
+        (End::Visitor, PeerEvent::Candidate(Some(candidate))) => {
+            told.clone_from(candidate);
+            candidate.contains(" typ relay")
+        }
+        _ => false,
+    })
+    .await;
+    let named = told
+        .split_once(" ufrag ")
+        .map(|(_, rest)| rest.split(' ').next());
+    assert!(
+        named.is_none_or(|named| named == Some(fragment)),
+        "{told}, not {fragment}"
+    );
+    let answer = ends.agent.accept_restart(&offer).unwrap();
+    ends.name_candidates();
+    ends.visitor.accept_answer(&answer).unwrap();
+    ends.talk().await;
+}
+
 /// RTC-022, RTC-023: a visit that had to begin on a relay goes on without it once UDP gets through.
 pub(crate) async fn a_direct_path_takes_over_from_a_relay(visitor: Stack, agent: Stack) {
     let (mut ends, network, _coturn) = cut_off(visitor, agent).await;

@@ -48,6 +48,8 @@ pub(crate) struct Str0mPeer {
     remote_fingerprint: Option<String>,
     lanes: Vec<ChannelId>,
     pending_offer: Option<SdpPendingOffer>,
+    /// This end's, in its last description.
+    ufrag: String,
     timer: Pin<Box<Sleep>>,
     /// Bounded: filled from one input, emptied before the next is read.
     events: VecDeque<PeerEvent>,
@@ -113,6 +115,7 @@ impl Str0mPeer {
             remote_fingerprint: None,
             lanes: parts.lanes,
             pending_offer: parts.pending_offer,
+            ufrag: String::new(),
             timer: Box::pin(sleep_until(Instant::now())),
             events: VecDeque::new(),
             path: None,
@@ -143,8 +146,8 @@ impl Str0mPeer {
 
     /// Makes this end's present user fragment known.
     fn name(&mut self) {
-        let ufrag = self.rtc.direct_api().local_ice_credentials().ufrag;
-        self.port.name(&ufrag);
+        self.ufrag = self.rtc.direct_api().local_ice_credentials().ufrag;
+        self.port.name(&self.ufrag);
     }
 
     fn add_candidates(&mut self, candidates: &[&str]) {
@@ -252,7 +255,11 @@ impl Str0mPeer {
         if let Some(added) = self.rtc.add_local_candidate(candidate)
             && !self.gathered
         {
-            let told = PeerEvent::Candidate(Some(added.to_sdp_string()));
+            let mut told = added.clone();
+            // Until a restart is answered, str0m writes the fragment of before, and the other end
+            // leaves such a candidate aside.
+            told.set_ufrag(&self.ufrag);
+            let told = PeerEvent::Candidate(Some(told.to_sdp_string()));
             self.events.push_back(told);
         }
     }
@@ -519,6 +526,7 @@ impl Peer for Str0mPeer {
             .apply()
             .ok_or_else(|| TransportError::Stack("the offer came out empty".to_owned()))?;
         self.port.name(&credentials.ufrag);
+        self.ufrag = credentials.ufrag;
         self.pending_offer = Some(pending);
         self.gathered = false;
         self.searching = true;
