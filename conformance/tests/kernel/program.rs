@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Longer than anything takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Lines that are shown when a test fails.
 const LAST_WORDS: usize = 600;

@@ -4,7 +4,7 @@
 //! permission and a channel.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     net::{IpAddr, SocketAddr},
     sync::{
@@ -45,6 +45,10 @@ const INDICATION_ROOM: usize = 1200 - 20 - 8 - 36;
 
 /// Peers that an allocation keeps count of.
 const PEERS: usize = 512;
+
+/// Addresses that one allocation is used for. Behind them it is given back, and who is in need of one
+/// makes another: a restart finds it.
+const PERMISSIONS: usize = 1024;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -171,6 +175,10 @@ impl RelayTask {
                 self.handle(event, &mut peers, &mut turn)?;
             }
             turn.flush();
+            if peers.permissions.len() > PERMISSIONS {
+                tracing::info!(server = %self.server, "the relay has served enough addresses");
+                break;
+            }
             let wait = turn.timeout().ok_or_else(|| {
                 io::Error::other(match self.answered {
                     true => "the server ended the allocation",
@@ -288,6 +296,9 @@ fn silent() -> io::Error {
 /// Who is sent to.
 #[derive(Default)]
 struct Peers {
+    /// Addresses that permissions were asked for: the TURN library renews them for as long as the
+    /// allocation lives.
+    permissions: BTreeSet<IpAddr>,
     channels: BTreeMap<SocketAddr, Channel>,
     /// Datagrams that wait for their permission, or for their channel.
     waiting: VecDeque<(SocketAddr, Bytes)>,
@@ -305,6 +316,7 @@ enum Channel {
 impl Peers {
     fn send(&mut self, to: SocketAddr, datagram: Bytes, turn: &mut Turn) {
         if !turn.has_permission(to.ip()) {
+            self.permissions.insert(to.ip());
             turn.permit(to.ip());
             self.wait(to, datagram);
             return;

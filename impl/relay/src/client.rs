@@ -110,7 +110,7 @@ impl Client {
         TurnInstant::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 
-    /// Serves until the client is silent without an allocation.
+    /// Serves until the client has been silent for 30 s without an allocation, or has none within 10 s.
     pub(crate) async fn run(mut self, mut messages: mpsc::Receiver<Bytes>) {
         let begun = Instant::now();
         let mut heard = None;
@@ -190,6 +190,7 @@ impl Client {
                     self.sockets.retain(|socket| socket.address != listen_addr);
                     if self.sockets.is_empty() {
                         self.share = None;
+                        self.permissions.clear();
                     }
                 }
                 // Of TCP allocations, of which there are none.
@@ -337,8 +338,12 @@ impl Client {
         }
     }
 
-    /// Whether there is room for the permissions that a request asks for, and notes them.
+    /// Whether there is room for the permissions that a request asks for, and notes them. Without an
+    /// allocation there are none.
     fn may_permit(&mut self, request: &Message<'_>) -> bool {
+        if self.sockets.is_empty() {
+            return true;
+        }
         let id = request.transaction_id();
         let mut asked = request
             .iter_attributes()

@@ -10,17 +10,23 @@ use std::{
 use tokio::time::Instant;
 
 /// Addresses that one client may have permissions for at a time: the library keeps them in a list,
-/// which it walks for each datagram. An agent's allocation serves all its visitors.
-const PERMISSIONS: usize = 512;
+/// which it walks for each datagram. An agent's allocation serves all its visitors; ours takes a new
+/// one long before.
+const PERMISSIONS: usize = 4096;
 
-/// How long a permission holds at most: as long as a channel (RFC 8656 section 12).
-const PERMISSION_LIFETIME: Duration = Duration::from_secs(600);
+/// How long a permission holds (RFC 8656 section 9).
+const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
 
 /// The permissions that a client has asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Permissions(HashMap<IpAddr, Instant>);
 
 impl Permissions {
+    /// None are left of an allocation that has ended.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Notes that one is asked for; `false` where there are enough.
     pub(crate) fn ask(&mut self, peer: IpAddr) -> bool {
         let now = Instant::now();

@@ -20,7 +20,7 @@ use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
     sync::{Semaphore, mpsc},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +41,7 @@ const KERNEL_BUFFER_BYTES: usize = 1 << 20;
 /// Bytes of one read of a stream.
 const READ_BYTES: usize = 16 * 1024;
 
-/// How long a TLS handshake may take.
+/// How long a connection may take for its first byte, and a TLS handshake behind it.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A pause after a socket failed.
@@ -261,14 +261,15 @@ async fn connection(
     place: tokio::sync::OwnedSemaphorePermit,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let deadline = Instant::now() + HANDSHAKE_DEADLINE;
     let mut first = [0];
-    let looked = timeout(HANDSHAKE_DEADLINE, stream.peek(&mut first)).await?;
+    let looked = timeout_at(deadline, stream.peek(&mut first)).await?;
     if looked? == 1 && first[0] == framing::TLS_HANDSHAKE {
         let Some(config) = &shared.config.tls else {
             return Err(io::Error::other("TLS came, and there is no certificate"));
         };
         let acceptor = TlsAcceptor::from(Arc::clone(config));
-        let stream = timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await??;
+        let stream = timeout_at(deadline, acceptor.accept(stream)).await??;
         return converse(stream, from, shared, place).await;
     }
     converse(stream, from, shared, place).await

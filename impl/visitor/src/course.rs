@@ -445,10 +445,13 @@ impl Course {
         };
         self.connection
             .close(ErrorCode::NO_ERROR, "the visit failed");
-        let _ = timeout(LAST_WORDS, async {
+        let said = timeout(LAST_WORDS, async {
             tokio::join!(give_up, Pin::new(&mut self.driver))
-        })
-        .await;
+        });
+        if said.await.is_err() {
+            self.connection.hang_up();
+            let _ = timeout(LAST_WORDS, Pin::new(&mut self.driver)).await;
+        }
     }
 
     fn note(&self, change: impl FnOnce(&mut Timings)) {

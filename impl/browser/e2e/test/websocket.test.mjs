@@ -168,7 +168,7 @@ scenario("a page that does not take its messages holds the app back, and then ha
     }, messages),
     (async () => {
       const [peer] = await until("the flood", () => sockets.of("/flood").length === 1 && sockets.of("/flood"));
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
       return peer.flushed * FLOOD_MESSAGE;
     })(),
   ]);

@@ -52,6 +52,7 @@ export class Connection {
   readonly #listening = new AbortController();
   #state: "connecting" | "open" | "over" = "connecting";
   #path: Path | "lost" | undefined;
+  #restarted = false;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #settling: ReturnType<typeof setTimeout> | undefined;
 
@@ -117,13 +118,14 @@ export class Connection {
   async #restart(): Promise<void> {
     if (this.#state !== "open" || !this.#agent) return;
     this.#introduction.end();
+    this.#restarted = true;
     const restart = new Introduction(this.#address, this.#pins, this.#peer, this.#agent);
     this.#introduction = restart;
     if (this.#path === "lost") this.#events.onRestart();
     try {
       await restart.run(() => {
         this.#restarts.stay();
-        if (this.#path !== "lost") this.#settle(SETTLE_SEARCH_MS);
+        if (this.#path !== "lost") this.#settle();
       });
     } catch (error) {
       if (this.#state !== "open" || this.#introduction !== restart) return;
@@ -162,20 +164,26 @@ export class Connection {
     if (this.#path === path) return;
     this.#path = path;
     if (path !== "lost") this.#restarts.takes(path === "direct" ? "direct" : "relayed");
-    if (path !== "lost" && path !== "direct") this.#settle(SETTLE_SEARCH_MS);
+    if (this.#isRelayed) this.#settle();
+    else this.#endVisit();
     this.#events.onPath(path);
   }
 
-  /** Signaling goes on for a moment beside a session that has a path. */
-  #settle(milliseconds = SETTLE_MS): void {
-    clearTimeout(this.#settling);
-    const introduction = this.#introduction;
-    this.#settling = setTimeout(() => introduction.end(), milliseconds);
+  get #isRelayed(): boolean {
+    return this.#path !== undefined && this.#path !== "lost" && this.#path !== "direct";
   }
 
-  /** Once ICE has chosen a path, candidates are of no use to a session that is open. */
+  /** Signaling goes on for a moment beside a session that has a path. */
+  #settle(): void {
+    clearTimeout(this.#settling);
+    const introduction = this.#introduction;
+    const searches = this.#restarted || this.#isRelayed;
+    this.#settling = setTimeout(() => introduction.end(), searches ? SETTLE_SEARCH_MS : SETTLE_MS);
+  }
+
+  /** Once ICE has chosen a path, candidates are of no use to a session that is open, unless it can do without a relay. */
   #endVisit(): void {
-    if (this.#state === "open" && this.#peer.iceConnectionState === "completed") this.#introduction.end();
+    if (this.#state === "open" && this.#peer.iceConnectionState === "completed" && !this.#isRelayed) this.#introduction.end();
   }
 
   #allow(milliseconds: number, code: string, reason: string): void {

@@ -121,7 +121,7 @@ async fn fetch(
             false => Ok(()),
         }
     });
-    // The word has left; whether it has come, the agent finds out by itself.
+    // Whether the word has come, only the next one would tell.
     visit.leave(PARTING).await;
     result
 }

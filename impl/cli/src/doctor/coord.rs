@@ -50,7 +50,7 @@ pub(crate) struct Found {
     pub(crate) servers: Option<Vec<IceServer>>,
 }
 
-/// Asks coord everything, in less than 7 s.
+/// Asks coord everything, in 8 s at most.
 pub(crate) async fn examine(network: &dyn Network, url: &str, tls: &Arc<ClientConfig>) -> Found {
     let mut checks = Vec::new();
     let Some(target) = Target::parse(url) else {
