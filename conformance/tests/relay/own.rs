@@ -137,6 +137,35 @@ async fn requests_of_strangers_take_a_place_for_a_moment() {
     }
 }
 
+/// The library renews every permission for as long as an allocation lives: one that has served very
+/// many addresses gives way to a new one.
+#[tokio::test]
+async fn an_allocation_does_not_serve_addresses_without_end() {
+    let server = Server::Own(Own::start(Quota::default()).await);
+    let near = hub(Some(&server));
+    near.use_servers(&[server.server("udp")]);
+    let is_relay = |(kind, _): &(CandidateKind, SocketAddr)| *kind == CandidateKind::Relayed;
+    let mut first = near.attach().unwrap();
+    let found = gathered(&mut first).await;
+    let relay = found.into_iter().find(is_relay).unwrap().1;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // Again and again, for what comes too quickly is lost.
+    for number in (0..2_000_u16).cycle() {
+        assert!(Instant::now() < deadline, "still the same allocation");
+        let [high, low] = number.to_be_bytes();
+        let peer = SocketAddr::from(([127, 1, high, low], 9));
+        send(&mut first, relay, peer, &[DTLS, 0]).await;
+        if number % 100 == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let found = gathered(&mut near.attach().unwrap()).await;
+            let now = found.into_iter().find(is_relay);
+            if now.is_some_and(|(_, address)| address != relay) {
+                break;
+            }
+        }
+    }
+}
+
 /// Two peers, one of which sends over a relay.
 struct Line {
     a: Port,
