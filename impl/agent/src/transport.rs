@@ -19,6 +19,7 @@ pub use p2claw_network::CandidateKind;
 use p2claw_network::{Machine, Network};
 use p2claw_proto::v1::IceServer;
 use p2claw_session::LaneId;
+use tokio::time::Instant;
 
 /// Label of every pre-negotiated data channel (`RTC-002`).
 pub const LANE_LABEL: &str = "p2claw";
@@ -121,6 +122,36 @@ pub trait Peer: Send {
     /// the latest; poll on until [`PeerEvent::Closed`]. Said again, it waits for nothing more: what
     /// tells the other end of the end leaves at once.
     fn close(&mut self);
+}
+
+/// How far [`Peer::close`] has got, for whoever implements it: the close of a stack would drop the
+/// last messages, and so it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// Nobody has asked for it.
+    No,
+    /// The last messages are under way.
+    Lingers {
+        /// When they are waited for no longer.
+        until: Instant,
+    },
+    /// The stack says goodbye, or has said it.
+    Goodbye,
+}
+
+impl Closing {
+    /// Somebody calls [`Peer::close`]: the second time nothing is waited for. `false`: it changes
+    /// nothing any more.
+    pub fn ask(&mut self, now: Instant) -> bool {
+        let patience = match self {
+            Self::No => LINGER,
+            Self::Lingers { .. } => Duration::ZERO,
+            Self::Goodbye => return false,
+        };
+        let until = now + patience;
+        *self = Self::Lingers { until };
+        true
+    }
 }
 
 /// The addresses that carry a peer connection, as seen from here.

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use p2claw_agent::transport::{
-    CONSENT_ENDS, CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError, pacing,
+    CONSENT_ENDS, CandidateKind, Closing, Path, PathState, Peer, PeerEvent, TransportError, pacing,
 };
 use p2claw_network::{Datagram, LocalCandidate, Port, PortEvent, RemoteKinds};
 use p2claw_session::LaneId;
@@ -80,18 +80,6 @@ pub(crate) struct Str0mPeer {
     dirty: bool,
     closing: Closing,
     closed: Option<String>,
-}
-
-/// How far [`Peer::close`] has got.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Closing {
-    No,
-    /// The last messages are under way; str0m's close would drop them.
-    Lingers {
-        until: Instant,
-    },
-    /// str0m says goodbye.
-    Goodbye,
 }
 
 /// What a peer begins with.
@@ -606,14 +594,7 @@ impl Peer for Str0mPeer {
     }
 
     fn close(&mut self) {
-        let patience = match self.closing {
-            Closing::No => LINGER,
-            Closing::Lingers { .. } => Duration::ZERO,
-            Closing::Goodbye => return,
-        };
-        self.dirty = true;
-        let until = Instant::now() + patience;
-        self.closing = Closing::Lingers { until };
+        self.dirty |= self.closing.ask(Instant::now());
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use p2claw_agent::transport::{
-    CONSENT_ENDS, CandidateKind, LINGER, Path, PathState, Peer, PeerEvent, TransportError,
+    CONSENT_ENDS, CandidateKind, Closing, Path, PathState, Peer, PeerEvent, TransportError,
 };
 use p2claw_network::{Datagram, LocalCandidate, Port, RemoteKinds};
 use p2claw_session::{LaneId, limits::FRAME_DEFAULT};
@@ -99,18 +99,6 @@ pub(crate) struct WebrtcPeer {
     dirty: bool,
     closing: Closing,
     closed: Option<String>,
-}
-
-/// How far [`Peer::close`] has got.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Closing {
-    No,
-    /// The last messages are under way; rtc's close would drop them.
-    Lingers {
-        until: Instant,
-    },
-    /// rtc has said goodbye.
-    Goodbye,
 }
 
 /// What a peer begins with.
@@ -582,14 +570,7 @@ impl Peer for WebrtcPeer {
     }
 
     fn close(&mut self) {
-        let patience = match self.closing {
-            Closing::No => LINGER,
-            Closing::Lingers { .. } => Duration::ZERO,
-            Closing::Goodbye => return,
-        };
-        self.dirty = true;
-        let until = Instant::now() + patience;
-        self.closing = Closing::Lingers { until };
+        self.dirty |= self.closing.ask(Instant::now());
     }
 }
 

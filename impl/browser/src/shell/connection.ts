@@ -181,7 +181,7 @@ export class Connection {
     this.#settling = setTimeout(() => introduction.end(), searches ? SETTLE_SEARCH_MS : SETTLE_MS);
   }
 
-  /** Once ICE has chosen a path, candidates are of no use to a session that is open, unless it can do without a relay. */
+  /** Once ICE has chosen a path, candidates are of no use to a session that is open; one on a relay may find a better path. */
   #endVisit(): void {
     if (this.#state === "open" && this.#peer.iceConnectionState === "completed" && !this.#isRelayed) this.#introduction.end();
   }
