@@ -7,7 +7,9 @@ use bytes::Bytes;
 use p2claw_proto::v1 as proto;
 use p2claw_session::frame::Frame;
 use p2claw_session::head::WEBSOCKET;
-use p2claw_session::limits::{FIELDS_MAX, MESSAGE_CHARGE, worst_case_memory};
+use p2claw_session::limits::{
+    FIELDS_MAX, MESSAGE_CHARGE, SEND_BUFFER, SEND_CHUNKS_MAX, worst_case_memory,
+};
 use p2claw_session::{
     Config, ErrorCode, Fields, LaneId, MessageKind, Request, Response, Role, Session, StreamId,
     Target,
@@ -26,13 +28,22 @@ fn id(stream: u64) -> StreamId {
     StreamId::new(stream).unwrap()
 }
 
-/// A head that fills a frame, with as many fields as are allowed.
+/// Fields that fill a frame, as many as are allowed and mostly names, which are copied.
 fn fat_fields() -> Vec<proto::Field> {
     let field = |number: usize| proto::Field {
-        name: format!("x-{number:04}-{}", "n".repeat(20)),
-        value: Bytes::from(vec![b'v'; 26]),
+        name: format!("x-{number:04}-{}", "n".repeat(45)),
+        value: Bytes::from_static(b"v"),
     };
-    (0..FIELDS_MAX - 1).map(field).collect()
+    (0..FIELDS_MAX - 4).map(field).collect()
+}
+
+/// The same, as the application hands them over.
+fn fat_list() -> Fields {
+    let mut list = Fields::new();
+    for field in fat_fields() {
+        list.push(&field.name, field.value).unwrap();
+    }
+    list
 }
 
 /// A session whose peer never reads, so that nothing it queues ever leaves.
@@ -68,10 +79,10 @@ impl Victim {
     }
 }
 
-/// Runs the attack, and says how much was held at its height.
+/// Runs the attack, and says how much was held at its height: never more than the bound.
 fn peak(role: Role, attack: impl FnOnce(&mut Victim)) -> u64 {
     let config = config(role);
-    let bound = worst_case_memory(&config) as u64;
+    let bound = bound(role);
     let info = measure(|| {
         let mut victim = Victim::new(role, &config);
         attack(&mut victim);
@@ -83,6 +94,10 @@ fn peak(role: Role, attack: impl FnOnce(&mut Victim)) -> u64 {
         info.bytes_max
     );
     info.bytes_max
+}
+
+fn bound(role: Role) -> u64 {
+    worst_case_memory(role, &config(role)) as u64
 }
 
 fn fat_request(stream: u64, protocol: &str) -> Frame {
@@ -105,55 +120,172 @@ fn streams() -> impl Iterator<Item = u64> {
     (0..100).map(|number| 2 * number + 1)
 }
 
-/// SES-093, SES-042: heads as large as they may be, and bodies in single bytes up to the credit.
-#[test]
-fn an_agent_that_is_filled_with_single_bytes() {
-    let held = peak(Role::Agent, |agent| {
-        for stream in streams() {
-            assert!(agent.hit(0, &fat_request(stream, "")));
-        }
-        for stream in streams() {
-            for _ in 0..65_536 / 16 {
-                let data = Bytes::from_static(b"x");
-                let stream = id(stream);
-                assert!(agent.hit(0, &Frame::Data { stream, data }));
-            }
-            let data = Bytes::from(vec![b'x'; 1_100]);
-            while agent.session.buffered().1 < usize::try_from((stream / 2 + 1) * 64_000).unwrap() {
-                let (stream, data) = (id(stream), data.clone());
-                assert!(agent.hit(0, &Frame::Data { stream, data }));
-            }
-        }
-    });
-    println!("agent, heads and bodies: {held} bytes");
-    assert!(held > 100 * 64_000, "the attack really held something");
+/// What a peer sends into a body or a WebSocket, and the bytes that each piece has.
+#[derive(Clone, Copy, Debug)]
+enum Pieces {
+    /// Of a body.
+    Body(&'static [usize]),
+    /// Messages of so many bytes.
+    Messages(usize),
 }
 
-/// SES-040: messages without a byte count too.
-#[test]
-fn an_agent_that_is_filled_with_empty_messages() {
-    let held = peak(Role::Agent, |agent| {
-        for stream in streams() {
-            assert!(agent.hit(0, &fat_request(stream, WEBSOCKET)));
-            let accept = Response {
-                status: 200,
-                fields: Fields::new(),
-                end: false,
-            };
-            agent.session.respond(id(stream), accept).unwrap();
-            for _ in 0..65_536 / MESSAGE_CHARGE {
+/// Sends pieces into a stream up to its window.
+fn fill(victim: &mut Victim, lane: u8, stream: u64, pieces: Pieces) {
+    let mut left = 65_536;
+    let sizes: &[usize] = match &pieces {
+        Pieces::Body(sizes) => sizes,
+        Pieces::Messages(size) => std::slice::from_ref(size),
+    };
+    for size in sizes.iter().copied().cycle() {
+        let data = Bytes::from(vec![b'x'; size]);
+        let (stream, charge) = (id(stream), size);
+        let (frame, charge) = match pieces {
+            Pieces::Body(_) => (Frame::Data { stream, data }, charge),
+            Pieces::Messages(_) => {
+                let (kind, last) = (MessageKind::Binary, true);
                 let message = Frame::Message {
-                    stream: id(stream),
-                    kind: MessageKind::Binary,
-                    last: true,
-                    data: Bytes::new(),
+                    stream,
+                    kind,
+                    last,
+                    data,
                 };
-                assert!(agent.hit(0, &message));
+                (message, charge + MESSAGE_CHARGE)
+            }
+        };
+        if charge > left {
+            return;
+        }
+        left -= charge;
+        assert!(victim.hit(lane, &frame));
+    }
+}
+
+/// Hands over as many pieces of a body, or messages, as the session takes.
+fn stuff(session: &mut Session, stream: u64, pieces: Pieces) {
+    loop {
+        let mut data = Bytes::from(vec![b'y'; SEND_BUFFER / SEND_CHUNKS_MAX]);
+        match pieces {
+            Pieces::Body(_) => session.write(id(stream), &mut data).unwrap(),
+            Pieces::Messages(_) => {
+                let kind = MessageKind::Binary;
+                let _ = session.send_message(id(stream), kind, &mut data, true);
             }
         }
-    });
-    println!("agent, empty messages: {held} bytes");
-    assert!(held > 100 * 1_024 * 40, "each message costs something");
+        if !data.is_empty() {
+            return;
+        }
+    }
+}
+
+/// An agent whose visitor sends all that it may and takes nothing: heads as large as they may be,
+/// on both ways, full send buffers, refusals on every lane, PONGs, and bodies in the given pieces.
+fn full_agent(agent: &mut Victim, pieces: Pieces) {
+    let messages = matches!(pieces, Pieces::Messages(_));
+    for stream in streams() {
+        let lane = u8::try_from(stream / 2 % 4).unwrap();
+        let protocol = if messages { WEBSOCKET } else { "" };
+        assert!(agent.hit(lane, &fat_request(stream, protocol)));
+        for status in [103, 103, 103, 103, 200] {
+            let response = Response {
+                status,
+                fields: fat_list(),
+                end: false,
+            };
+            agent.session.respond(id(stream), response).unwrap();
+        }
+        stuff(&mut agent.session, stream, pieces);
+        fill(agent, lane, stream, pieces);
+        if !messages {
+            let session = &mut agent.session;
+            session.finish(id(stream), Some(fat_list())).unwrap();
+            let trailers = proto::Trailers {
+                fields: fat_fields(),
+            };
+            let stream = id(stream);
+            assert!(agent.hit(lane, &Frame::Trailers { stream, trailers }));
+        }
+    }
+    for number in 0..100 {
+        let lane = u8::try_from(number % 4).unwrap();
+        assert!(agent.hit(lane, &fat_request(201 + 2 * number, "")));
+    }
+    for token in 0..16 {
+        assert!(agent.hit(0, &Frame::Ping { token }));
+    }
+}
+
+/// A visitor whose page reads nothing, and whose agent takes nothing behind its requests.
+fn full_visitor(visitor: &mut Victim, pieces: Pieces) {
+    let messages = matches!(pieces, Pieces::Messages(_));
+    for stream in streams() {
+        let request = Request {
+            method: if messages { "CONNECT" } else { "POST" }.into(),
+            target: Target::parse("/").unwrap(),
+            fields: fat_list(),
+            end: false,
+            protocol: messages.then(|| WEBSOCKET.to_owned()),
+        };
+        assert_eq!(visitor.session.open(request), Ok(id(stream)));
+    }
+    for lane in (0..16).filter_map(LaneId::new) {
+        while visitor.session.poll_transmit(lane).is_some() {}
+    }
+    for stream in streams() {
+        // A visitor spreads its streams over its lanes.
+        let lane = u8::try_from(stream / 2 % 4).unwrap();
+        for status in [103, 103, 103, 103, 200] {
+            let head = proto::Response {
+                status,
+                fields: fat_fields(),
+                end: false,
+            };
+            let stream = id(stream);
+            assert!(visitor.hit(lane, &Frame::Response { stream, head }));
+        }
+        stuff(&mut visitor.session, stream, pieces);
+        fill(visitor, lane, stream, pieces);
+        if !messages {
+            let session = &mut visitor.session;
+            session.finish(id(stream), Some(fat_list())).unwrap();
+            let trailers = proto::Trailers {
+                fields: fat_fields(),
+            };
+            let stream = id(stream);
+            assert!(visitor.hit(lane, &Frame::Trailers { stream, trailers }));
+        }
+    }
+    for token in 0..16 {
+        assert!(visitor.hit(0, &Frame::Ping { token }));
+    }
+}
+
+/// SES-093, SES-040, SES-042: a peer that sends all that it may, in the pieces that cost most, and
+/// takes nothing. The bound holds, and it is no idle one: the worst comes near it.
+#[test]
+fn a_session_that_is_filled_stays_within_its_bound() {
+    let shapes = [
+        Pieces::Body(&[16_000]),
+        Pieces::Body(&[1]),
+        // Buffers of 1,024 bytes that stay half empty.
+        Pieces::Body(&[513]),
+        Pieces::Body(&[1, 1_024]),
+        Pieces::Messages(0),
+        Pieces::Messages(1),
+        Pieces::Messages(400),
+    ];
+    for (role, attack) in [
+        (Role::Agent, full_agent as fn(&mut Victim, Pieces)),
+        (Role::Visitor, full_visitor),
+    ] {
+        let bound = bound(role);
+        let mut most = 0;
+        for pieces in shapes {
+            let held = peak(role, |victim| attack(victim, pieces));
+            println!("{role:?}, {pieces:?}: {held} of {bound} bytes");
+            most = most.max(held);
+        }
+        assert!(most > bound / 4 * 3, "{role:?}: {most} of {bound} bytes");
+    }
 }
 
 /// SES-090: what brings nothing ends the session long before it fills memory.
@@ -186,48 +318,4 @@ fn an_agent_under_floods() {
         println!("agent, flood {number}: {held} bytes");
         assert!(fell, "flood {number} is stopped");
     }
-}
-
-/// SES-021, SES-093: interim heads, final heads, bodies and trailers that a page does not read.
-#[test]
-fn a_visitor_whose_page_reads_nothing() {
-    let held = peak(Role::Visitor, |visitor| {
-        for stream in streams() {
-            let request = Request {
-                method: "GET".into(),
-                target: Target::parse("/").unwrap(),
-                fields: Fields::new(),
-                end: true,
-                protocol: None,
-            };
-            assert_eq!(visitor.session.open(request), Ok(id(stream)));
-        }
-        for lane in (0..16).filter_map(LaneId::new) {
-            while visitor.session.poll_transmit(lane).is_some() {}
-        }
-        for stream in streams() {
-            // A visitor spreads its streams over its lanes.
-            let lane = u8::try_from((stream / 2) % 4).unwrap();
-            for status in [103, 103, 103, 103, 200] {
-                let head = proto::Response {
-                    status,
-                    fields: fat_fields(),
-                    end: false,
-                };
-                let stream = id(stream);
-                assert!(visitor.hit(lane, &Frame::Response { stream, head }));
-            }
-            for _ in 0..65_536 / 1_024 {
-                let (stream, data) = (id(stream), Bytes::from(vec![b'x'; 1_023]));
-                assert!(visitor.hit(lane, &Frame::Data { stream, data }));
-            }
-            let trailers = proto::Trailers {
-                fields: fat_fields(),
-            };
-            let stream = id(stream);
-            assert!(visitor.hit(lane, &Frame::Trailers { stream, trailers }));
-        }
-    });
-    println!("visitor, nothing is read: {held} bytes");
-    assert!(held > 100 * 5 * 10_000, "the attack really held something");
 }

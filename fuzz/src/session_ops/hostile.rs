@@ -143,7 +143,7 @@ pub(super) fn run(input: &mut Unstructured<'_>) -> Result<()> {
     };
     let config = config(input)?;
     let before = ALLOCATED.get().map_or(0, |allocated| allocated());
-    let bound = worst_case_memory(&config) + OWN_MEMORY;
+    let bound = worst_case_memory(role, &config) + OWN_MEMORY;
     let mut world = World {
         session: Session::new(role, config.clone(), start()),
         now: start(),

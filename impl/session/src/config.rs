@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    time::Duration,
+};
 
 use p2claw_proto::v1 as proto;
 
@@ -36,7 +39,8 @@ pub struct Config {
     pub send_buffer: usize,
     /// Silence before a PING.
     pub keep_alive: Duration,
-    /// Send values that stand for nothing, chosen by this seed, so that peers keep ignoring them (SES-091).
+    /// Send values that stand for nothing, chosen by this seed, so that peers keep ignoring them
+    /// (SES-091). Each default has another; `None` sends none.
     pub grease_seed: Option<u64>,
 }
 
@@ -67,9 +71,14 @@ impl Default for Config {
             software: concat!("p2claw/", env!("CARGO_PKG_VERSION")).to_owned(),
             send_buffer: SEND_BUFFER,
             keep_alive: KEEP_ALIVE,
-            grease_seed: None,
+            grease_seed: Some(variety()),
         }
     }
+}
+
+/// Another number each time. It has to vary and may be guessed, so what seeds hash maps will do.
+fn variety() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 impl Config {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::Config;
 use crate::registry::setting;
+use crate::{Config, Role};
 
 /// Lanes of one session; spec/v1/session.md, registry settings 0x5.
 pub const LANES_MAX: u8 = setting::lanes::MAX;
@@ -126,19 +126,26 @@ const _: () = {
 
 /// Bytes that one session holds at most, however its peer behaves.
 ///
-/// Counted: bodies and messages waiting for the application (three times the session credit, for
-/// gathered pieces half full and their bookkeeping), send buffers, and for each stream two heads of the
-/// request and the heads and trailers of the response, encoded or decoded. Not counted: memory
-/// that the application's own `Bytes` keep alive beyond their length.
-pub fn worst_case_memory(config: &Config) -> usize {
+/// Counted: bodies and messages that wait for the application, with their bookkeeping (2.5 times
+/// the session credit: the costliest pieces leave gathering buffers half empty, or are messages of a
+/// byte); for each stream its send buffer, and the heads and trailers of both ways, decoded where
+/// they came from the peer and encoded where they wait for a lane. Not counted: memory that the
+/// application's own `Bytes` keep alive beyond their length.
+pub fn worst_case_memory(role: Role, config: &Config) -> usize {
     let streams = usize::try_from(config.max_streams).unwrap_or(usize::MAX);
     let bodies = usize::try_from(config.session_credit)
         .unwrap_or(usize::MAX)
-        .saturating_mul(3);
-    let heads = usize::from(INFORMATIONAL_MAX) + 4;
+        .saturating_mul(5)
+        / 2;
+    // Interim responses, the final one, and trailers; a request and its trailers.
+    let (responses, requests) = (usize::from(INFORMATIONAL_MAX) + 2, 2);
+    let (decoded, encoded) = match role {
+        Role::Agent => (requests, responses),
+        Role::Visitor => (responses, requests),
+    };
     // Decoded: names are copied, values share the frame, one entry for each field.
-    let head = 2 * config.max_frame + FIELDS_MAX * 64;
-    let stream = config.send_buffer + SEND_CHUNKS_MAX * 32 + heads * head + STREAM_OVERHEAD;
+    let heads = decoded * (2 * config.max_frame + FIELDS_MAX * 64) + encoded * config.max_frame;
+    let stream = config.send_buffer + SEND_CHUNKS_MAX * 64 + heads + STREAM_OVERHEAD;
     let lane = REFUSALS_MAX * 64 + STREAM_OVERHEAD;
     streams
         .saturating_mul(stream)

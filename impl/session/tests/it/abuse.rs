@@ -278,7 +278,7 @@ fn single_bytes_are_gathered() {
 #[test]
 fn memory_is_bounded() {
     for (role, most) in [(Role::Agent, 128), (Role::Visitor, 384)] {
-        let mib = worst_case_memory(&Config::for_role(role)) >> 20;
+        let mib = worst_case_memory(role, &Config::for_role(role)) >> 20;
         assert!((12..most).contains(&mib), "{mib} MiB");
     }
     let mut agent = Peer::connected(Role::Agent);

@@ -172,7 +172,7 @@ fn hello_comes_first_and_once() {
 /// SES-006
 #[test]
 fn requests_go_right_behind_hello() {
-    let mut visitor = Peer::fresh(Role::Visitor, Config::default());
+    let mut visitor = Peer::fresh(Role::Visitor, without_grease());
     visitor.session.open(get("/a")).unwrap();
     visitor.session.open(get("/b")).unwrap();
     let sent = visitor.sent(0);
@@ -275,7 +275,7 @@ fn own_hello_says_what_differs() {
         max_streams: 256,
         encodings: 3,
         max_frame: 65_536,
-        ..Config::default()
+        ..without_grease()
     };
     assert_eq!(
         hello_of(Role::Agent, many.clone()),
@@ -297,7 +297,7 @@ fn own_hello_says_what_differs() {
         stream_credit: 0,
         session_credit: 0,
         lanes: 0,
-        ..Config::default()
+        ..without_grease()
     };
     assert!(hello_of(Role::Agent, least).is_empty());
 }
@@ -407,6 +407,28 @@ fn the_own_number_of_lanes_counts_too() {
         visitor.session.open(get("/")).unwrap();
     }
     assert_eq!([visitor.sent(0).len(), visitor.sent(1).len()], [2, 2]);
+}
+
+fn without_grease() -> Config {
+    Config {
+        grease_seed: None,
+        ..Config::default()
+    }
+}
+
+/// SES-091: nobody has to ask for it, and no two sessions send the same.
+#[test]
+fn grease_is_sent_by_default() {
+    for role in [Role::Agent, Role::Visitor] {
+        let [one, other] = [(); 2].map(|()| Peer::fresh(role, Config::for_role(role)).sent(0));
+        let [Frame::Hello(_), Frame::Unknown { stream: 0, .. }] = one.as_slice() else {
+            panic!("{one:?}");
+        };
+        assert_ne!(one, other);
+    }
+    let silent = Peer::fresh(Role::Agent, without_grease()).sent(0);
+    assert!(matches!(silent.as_slice(), [Frame::Hello(hello)]
+        if hello.settings.iter().all(|setting| setting.id < 0x21)));
 }
 
 /// SES-091, VER-018, VER-019
