@@ -9,6 +9,8 @@ export class Sockets {
   closed = [];
   /** The heads that asked for one, oldest first. */
   handshakes = [];
+  /** How many askers for `/unanswered` wait, and how many have given up. */
+  unanswered = { waiting: 0, gone: 0 };
   /** Those that are open, by path. */
   open = new Map();
   #server = new WebSocketServer({
@@ -47,6 +49,15 @@ export class Sockets {
       return;
     }
     if (pathname === "/hang-up") return void socket.destroy();
+    if (pathname === "/unanswered") {
+      this.unanswered.waiting += 1;
+      socket.resume().once("end", () => {
+        this.unanswered.waiting -= 1;
+        this.unanswered.gone += 1;
+        socket.destroy();
+      });
+      return;
+    }
     this.#server.handleUpgrade(request, socket, head, (peer) => {
       this.open.set(pathname, [...this.of(pathname), peer]);
       peer.on("error", () => {});

@@ -250,13 +250,12 @@ scenario("a page that is left closes its WebSockets with 1001 (BRO-024)", async 
   });
   assert.equal(await gone("/left/with-its-frame"), 1001);
 
-  await app.evaluate(() => {
-    const socket = new WebSocket("/left/before-it-was-open");
-    socket.onopen = () => document.title = "open";
-    location.href = "/last";
-  });
+  // One that is still being opened.
+  await app.evaluate(() => void new WebSocket("/unanswered"));
+  await until("the server to be asked", () => sockets.unanswered.waiting === 1);
+  await app.evaluate(() => void (location.href = "/last"));
   await visit.at("/last");
-  await until("the server to be rid of it", () => sockets.of("/left/before-it-was-open").length === 0);
+  await until("the server to be rid of it", () => sockets.unanswered.gone === 1);
 
   await connect("/left/with-the-tab");
   await visit.page.close();
