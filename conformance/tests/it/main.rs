@@ -11,6 +11,7 @@
 
 mod agent_fields;
 mod arrows;
+mod cookies;
 mod describe;
 mod frames;
 mod heads;
@@ -27,8 +28,7 @@ mod visit_world;
 
 use p2claw_conformance::vectors::{ALL, Case, Expected, Source};
 
-/// Every group, so that a new one cannot be forgotten here. Cookies are the browser client's:
-/// `impl/browser/test` reads them.
+/// Every group, so that a new one cannot be forgotten here.
 const GROUPS: [&str; 40] = [
     "alias",
     "alias-of-key",
