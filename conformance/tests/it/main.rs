@@ -29,7 +29,7 @@ mod visit_world;
 use p2claw_conformance::vectors::{ALL, Case, Expected, Source};
 
 /// Every group, so that a new one cannot be forgotten here.
-const GROUPS: [&str; 40] = [
+const GROUPS: [&str; 41] = [
     "alias",
     "alias-of-key",
     "app-name",
@@ -64,6 +64,7 @@ const GROUPS: [&str; 40] = [
     "upstream-fields",
     "varint",
     "visit",
+    "visit-agent",
     "visit-coord",
     "visit-request",
     "visit-update",
