@@ -5,6 +5,7 @@
 //!   test writes a [`sequence::End`].
 //! - [`trace`]: whole runs of the reference implementations, message by message, to compare an own
 //!   run with.
+//! - [`jar`]: the jar of cookies that a visitor keeps, to hold the one of a client against.
 //! - [`coturn`]: a TURN server of the field, started for one test.
 //!
 //! The files are part of this crate, so a test needs no path and no network:
@@ -24,6 +25,7 @@
 //! ```
 
 pub mod coturn;
+pub mod jar;
 pub mod sequence;
 pub mod trace;
 pub mod vectors;

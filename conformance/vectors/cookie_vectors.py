@@ -16,8 +16,8 @@ def millis(*parts):
 def lines():
     cases = []
 
-    def add(case_name, comment, line, req, script=False, good=True, **cookie):
-        given = {"line": line, "host": HOST, "request_path": "/list/page?x=/y/z", "now_ms": NOW, "script": script}
+    def add(case_name, comment, line, req, script=False, good=True, request="/list/page?x=/y/z", **cookie):
+        given = {"line": line, "host": HOST, "request_path": request, "now_ms": NOW, "script": script}
         whole = {"name": "a", "value": "1", "path": "/list", "expires_ms": None, "http_only": False, "same_site": None} | cookie
         cases.append(case("line/" + case_name, comment, given, "valid" if good else "invalid", req, **({"cookie": whole} if good else {})))
 
@@ -27,6 +27,7 @@ def lines():
     keep = ["BRO-011", "BRO-042"]
     add("plain", "", "a=1", keep)
     add("spaces", "", "  a \t=  1  ", keep)
+    add("no-break-spaces", "which are no spaces", "a=\u00a01\u00a0", keep, value="\u00a01\u00a0")
     add("value-with-equals", "cut at the first `=`", "a=b=c=", keep, value="b=c=")
     add("value-empty", "", "a=", keep, value="")
     add("value-quoted", "quotes belong to the value", 'a="1 2"', keep, value='"1 2"')
@@ -53,14 +54,16 @@ def lines():
                                 ("query-in-folder", "/a/b?c/d", "/a"), ("double-slash", "/a//b", "/a/")):
         cases.append(path_case(f"default-{name}", "a=1", request, path))
     cases.append(path_case("too-long", "a=1; Path=/" + "x" * 1_024, "/list/page", "/list", "an attribute of more than 1,024 characters is ignored"))
+    cases.append(path_case("too-long-behind-another", "a=1; Path=/x; Path=/" + "x" * 1_024, "/list/page", "/x"))
     cases.append(path_case("longest", "a=1; Path=/" + "x" * 1_023, "/list/page", "/" + "x" * 1_023))
 
-    for name, domain, good in (("same", HOST, True), ("leading-dot", "." + HOST, True), ("upper-case", HOST.upper(), True), ("empty", "", True),
+    for name, domain, good in (("same", HOST, True), ("leading-dot", "." + HOST, True), ("upper-case", HOST.upper(), True), ("empty", "", True), ("dot", ".", True),
                                ("parent", "example.net", False), ("parent-dot", ".example.net", False), ("top", "net", False), ("other", "other.example", False),
                                ("below", "x." + HOST, False), ("sibling", "other-honeyed-marble-4155.example.net", False), ("ends-alike", "net." + HOST[1:], False),
                                ("localhost", "localhost", False), ("two-dots", ".." + HOST, False), ("port", HOST + ":443", False)):
         (add if good else bad)(f"domain-{name}", "", f"a=1; Domain={domain}", ["BRO-042"])
     add("domain-twice", "the last one counts", f"a=1; Domain=other.example; Domain={HOST}", ["BRO-042"])
+    add("domain-twice-last-empty", "", "a=1; Domain=other.example; Domain=", ["BRO-042"])
     bad("domain-twice-last-bad", "", f"a=1; Domain={HOST}; Domain=other.example", ["BRO-042"])
 
     life = ["BRO-043"]
@@ -75,6 +78,7 @@ def lines():
         ("expires", f"Expires={date}", at), ("expires-past", "Expires=Thu, 01 Jan 1970 00:00:01 GMT", 0), ("expires-nonsense", "Expires=tomorrow", None),
         ("expires-too-late", "Expires=Wed, 01 Jan 2031 00:00:00 GMT", NOW + LONGEST), ("max-age-before-expires", f"Max-Age=60; Expires={date}", NOW + 60_000),
         ("expires-before-max-age", f"Expires={date}; Max-Age=60", NOW + 60_000), ("expires-and-bad-max-age", f"Max-Age=x; Expires={date}", at),
+        ("expires-twice-last-bad", f"Expires={date}; Expires=tomorrow", at), ("max-age-minus", "Max-Age=-", None),
         ("expires-with-dashes", "Expires=Wednesday, 01-Dec-27 00:00:00 GMT", at),
     ):
         add(f"life-{name}", "", "a=1; " + attributes, life, expires_ms=expires)
@@ -84,7 +88,8 @@ def lines():
     bad("script-http-only", "", "a=1; HttpOnly", ["BRO-044"], script=True)
     add("script", "", "a=1; Max-Age=60", ["BRO-044"], script=True, expires_ms=NOW + 60_000)
     for name, value, result in (("strict", "Strict", "strict"), ("lax", "lax", "lax"), ("none", "None; Secure", "none"), ("unknown", "Sometimes", None), ("empty", "", None),
-                                ("upper-case", "STRICT", "strict"), ("twice", "Strict; SameSite=Lax", "lax")):
+                                ("upper-case", "STRICT", "strict"), ("twice", "Strict; SameSite=Lax", "lax"),
+                                ("twice-last-unknown", "Strict; SameSite=Sometimes", None)):
         add(f"same-site-{name}", "", f"a=1; SameSite={value}", ["BRO-043"], same_site=result)
     bad("same-site-none-without-secure", "", "a=1; SameSite=None", ["BRO-043"])
     add("secure", "the origin is secure", "a=1; Secure", ["BRO-043"])
@@ -93,6 +98,8 @@ def lines():
     bad("prefix-secure-without", "", "__Secure-a=1", prefix)
     bad("prefix-secure-other-case", "", "__sEcUrE-a=1", prefix)
     bad("prefix-host-without-path", "", "__Host-a=1; Secure", prefix)
+    bad("prefix-host-without-path-at-the-root", "", "__Host-a=1; Secure", prefix, request="/")
+    add("prefix-host", "", "__Host-a=1; Secure; Path=/", prefix, name="__Host-a", path="/")
     bad("prefix-host-other-path", "", "__Host-a=1; Secure; Path=/x", prefix)
     bad("prefix-host-without-secure", "", "__Host-a=1; Path=/", prefix)
     bad("prefix-host-with-domain", "", f"__Host-a=1; Secure; Path=/; Domain={HOST}", prefix)

@@ -1,7 +1,8 @@
-"""The sequences of signaling.json: both ends of an agent link, and a visit at coord and at the visitor."""
+"""The sequences of signaling.json: both ends of an agent link, and a visit at the agent, at coord and at the visitor."""
 import signal_kit as kit
 import wire
 from names_vectors import case, key
+from session_kit import hello, ping
 from state_tables import CANNOT, Table
 from statements_vectors import (ALIAS, APP, DOMAIN, NOW, REGISTRATION, REVOKE, VISIT, digest, registration, signed, visit_statement)
 
@@ -36,7 +37,7 @@ class Walk:
         table = Table(name)
         ways = table.ways()
         for row in table.rows:
-            if row.action == CANNOT or cls.elsewhere(row):
+            if row.action == CANNOT:
                 continue
             walk = cls(table, row)
             for event in ways[row.state] + [row.event]:
@@ -45,14 +46,12 @@ class Walk:
                 getattr(walk, handle(event))()
                 walk.state = walk.row.next
             rest = {"step": first} | ({"error": row.error, "scope": row.scope} if row.error and row.scope == "link" else {})
-            should = {"SIG-011", "SIG-031", "SIG-032"} & set(row.req) if row.error in ("LIMIT", "SHUTTING_DOWN", "NO_SUCH_VISIT") or row.event == "coord stops" else ()
             yield case(f"{name}/{row.state}/{row.event}".replace(" ", "-"), row.action, walk.input(), walk.result(row), row.req,
-                       ["Should"] if should else [], **rest)
+                       walk.flags(row), **rest)
 
-    @classmethod
-    def elsewhere(cls, row):
-        """Whether a row is shown by something else than a case."""
-        return False
+    def flags(self, row):
+        should = {"SIG-011", "SIG-031", "SIG-032"} & set(row.req) if row.error in ("LIMIT", "SHUTTING_DOWN", "NO_SUCH_VISIT") or row.event == "coord stops" else ()
+        return ["Should"] if should else []
 
     def result(self, row):
         return "invalid" if row.error and row.scope in ("link", "message") else "valid"
@@ -120,7 +119,11 @@ class AgentLink(Walk):
         self.challenge("coord.example.org")
 
     def on_welcome(self):
-        content = {"version": 1, "alias": ALIAS, "scheme": "https", "parent": "example.net", "max_routes": 32, "max_visits": 64, "heartbeat_seconds": 15}
+        self.welcome()
+
+    def welcome(self, max_visits=64):
+        content = {"version": 1, "alias": ALIAS, "scheme": "https", "parent": "example.net", "max_routes": 32, "max_visits": max_visits,
+                   "heartbeat_seconds": 15}
         self.envelope("Welcome", content, ["registered"], [{"kind": "RouteAnnounce", "apps": [APP]}])
 
     def on_routeack(self):
@@ -193,10 +196,17 @@ class AgentLink(Walk):
 
 
 class VisitAtAgent(AgentLink):
-    """One visit on a link that is registered: the rows that show on the link."""
+    """One visit at an agent that has just registered and bears one session: offers and the stack's word in, answers out."""
 
-    #: Rows that the link knows nothing of; conformance/tests/it/links.rs says which tests show them.
-    OFF = {"HELLO of the visitor", "no HELLO 30 s after the answer", "link lost", "agent stops", "session over"}
+    #: What is compared of the messages to coord.
+    KINDS = {"VisitAnswer", "VisitEnd", "Candidate", "Error"}
+    #: States in which the visit has a transport.
+    OPEN = {"answered", "connected"}
+    EITHER = "either"
+    OTHER = digest("other session")[:16]
+
+    def input(self):
+        return super().input() | {"answer_sdp": ANSWER}
 
     def start(self):
         self.state = "awaiting Challenge"
@@ -207,93 +217,168 @@ class VisitAtAgent(AgentLink):
             self.state = self.row.next
         self.state = self.table.start
 
-    @classmethod
-    def elsewhere(cls, row):
-        return row.event in cls.OFF or (row.state == "over" and row.event in ("answer ready", "offer that the WebRTC stack cannot use"))
+    def flags(self, row):
+        if row.event == "VisitOffer beyond what the agent bears":
+            return ["OneSession"]
+        return ["Should"] if {"SIG-041", "SIG-047"} & set(row.req) and row.error else []
 
-    def offered(self, **changed):
+    def on_welcome(self):
+        self.welcome(max_visits=1)
+
+    def step(self, what, sends=(), to_stack=(), to_visitor=(), transport=None, **rest):
+        transport = self.row.next in self.OPEN if transport is None else transport
+        open_or_not = {} if transport == self.EITHER else {"transport": transport}
+        self.steps.append(what | {"sends": list(sends), "to_stack": list(to_stack), "to_visitor": list(to_visitor)} | open_or_not | rest)
+
+    def receive(self, data, sends=(), events=(), note=None, **rest):
+        """A message of coord's; what the agent's link tells the agent is the agent's affair."""
+        what = {"receive": data.hex()} | ({"note": note} if note else {})
+        self.step(what, [sent for sent in sends if sent["kind"] in self.KINDS], **rest)
+
+    def frame(self, message, *to_visitor):
+        """The visitor's frame on lane 0."""
+        self.step({"frame": message.data.hex(), "note": message.note}, to_visitor=to_visitor, transport=True)
+
+    def serves(self, greeted=False):
+        """Shows that there is a session."""
+        if not greeted:
+            self.frame(hello())
+        self.frame(ping(), {"type": "PONG", "stream": "0", "token": "7"})
+
+    def is_final(self):
+        return self.row is self.final
+
+    def offered(self, note=None, sends=(), **changed):
         self.seq += 1
-        data = kit.envelope("VisitOffer", self.offer(**changed), self.seq)
-        # What the link judges by itself is ended at once; the rest is the application's.
-        if self.row.scope == "visit":
-            self.receive(data, [self.ended(self.row.error)], (), self.row.event)
-        else:
-            self.receive(data, (), ["offer"], self.row.event)
+        self.receive(kit.envelope("VisitOffer", self.offer(**changed), self.seq), sends, note=note or self.row.event,
+                     **({"transport": True} if changed.get("session_id") == self.OTHER else {}))
 
     def refused(self, **changed):
-        self.seq += 1
-        self.receive(kit.envelope("VisitOffer", self.offer(**changed), self.seq), (), ["offer"], self.row.event)
-        self.call("refuse", self.ended(self.row.error), code=self.row.error)
+        self.offered(sends=[self.ended(SESSION)], **changed)
 
-    def ended(self, code):
-        return {"kind": "VisitEnd", "code": code, "session_id": SESSION.hex()}
+    def ended(self, session):
+        return {"kind": "VisitEnd", "code": self.row.error, "session_id": session.hex()}
+
+    def answer(self, session, **changed):
+        statement = visit_statement(PUBLIC_KEY, session=session, **changed)
+        return {"kind": "VisitAnswer", "session_id": session.hex(), "sdp": ANSWER, "statement": statement.hex(),
+                "signature": signed(SEED, VISIT, statement).hex()}
 
     def on_visitoffer(self):
         self.offered()
 
     def on_visitoffer_for_another_alias(self):
-        self.offered(alias="silent-river-0001")
+        self.refused(alias="silent-river-0001")
 
     def on_visitoffer_for_an_app_without_a_route(self):
         self.refused(app="other")
 
     def on_visitoffer_beyond_what_the_agent_bears(self):
-        self.refused()
+        self.seq += 1
+        self.receive(kit.envelope("VisitOffer", self.offer(session_id=self.OTHER), self.seq), note="VisitOffer of another visit")
+        self.step({"stack": "answer"}, [self.answer(self.OTHER)], transport=True)
+        self.seq += 1
+        self.receive(kit.envelope("VisitOffer", self.offer(), self.seq), [self.ended(SESSION)], note="one more", transport=True)
 
     def on_visitoffer_without_a_version_in_common(self):
-        self.offered(versions=[127, 2])
+        self.refused(versions=[127, 2])
 
     def on_visitoffer_with_a_bad_nonce(self):
-        self.offered(nonce=digest("visitor nonce")[:31])
+        self.refused(nonce=digest("visitor nonce")[:31])
 
     def on_visitoffer_with_a_bad_description(self):
-        self.offered(sdp=wire.sdp("offer", [wire.fingerprint_line(VISITOR), wire.fingerprint_line(AGENT)]))
+        self.refused(sdp=wire.sdp("offer", [wire.fingerprint_line(VISITOR), wire.fingerprint_line(AGENT)]))
 
-    def restart(self, **changed):
-        """An offer for the session of this visit, under an id of its own: the application's affair."""
-        self.seq += 1
-        content = self.offer(session_id=RESTART, restarts=SESSION, nonce=digest("restart nonce")) | changed
-        self.receive(kit.envelope("VisitOffer", content, self.seq), (), ["offer"], self.row.event)
-        if self.row.error:
-            self.call("refuse", {"kind": "VisitEnd", "code": self.row.error, "session_id": RESTART.hex()}, code=self.row.error)
-        elif self.state != "answering":
-            self.answers(RESTART, nonce=digest("restart nonce"))
+    def restarts(self, number, *sends, note=None, **changed):
+        """An offer for the session of this visit, under an id of its own."""
+        content = {"session_id": self.restart_id(number), "restarts": SESSION, "nonce": self.restart_nonce(number)} | changed
+        self.offered(note or (f"restart {number}" if number > 1 else self.row.event), sends, **content)
+
+    def restart_id(self, number):
+        return RESTART if number == 1 else digest(f"restart {number}")[:16]
+
+    def restart_nonce(self, number):
+        return digest("restart nonce" if number == 1 else f"restart nonce {number}")
+
+    def restarted(self, number):
+        return self.answer(self.restart_id(number), nonce=self.restart_nonce(number))
 
     def on_restart(self):
-        self.restart()
+        if self.row.error:
+            self.restarts(1, self.ended(RESTART))
+        elif self.state == "answering":
+            self.restarts(1)
+            self.step({"stack": "answer"}, [self.answer(SESSION), self.restarted(1)], transport=True)
+        else:
+            self.restarts(1, self.restarted(1))
+            self.serves(greeted=self.state == "connected")
 
     def on_restart_of_another_visitor(self):
-        self.restart(sdp=wire.sdp("offer", [wire.fingerprint_line(digest("another certificate"))]))
+        self.restarts(1, self.ended(RESTART), sdp=wire.sdp("offer", [wire.fingerprint_line(digest("another certificate"))]))
 
     def on_restart_too_soon_after_others(self):
-        self.restart()
+        for number in range(1, 5):
+            self.restarts(number, *[] if self.state == "answering" else [self.restarted(number)])
+        self.restarts(5, self.ended(self.restart_id(5)))
 
-    def told(self, kind, content, event):
+    def told(self, kind, content, **rest):
         self.seq += 1
-        self.receive(kit.envelope(kind, {"session_id": SESSION} | content, self.seq), (), [event], kind)
+        self.receive(kit.envelope(kind, {"session_id": SESSION} | content, self.seq), note=kind, **rest)
 
     def on_candidate(self):
-        self.told("Candidate", {"candidate": CANDIDATE, "sdp_mid": "0"}, "candidate")
+        content = {"candidate": CANDIDATE, "sdp_mid": "0"}
+        if self.state == "answering":
+            self.told("Candidate", content)
+            self.step({"stack": "answer"}, [self.answer(SESSION)], [CANDIDATE], transport=True)
+        else:
+            self.told("Candidate", content, to_stack=[CANDIDATE] if self.state in self.OPEN else [])
 
     def on_visitend(self):
-        self.told("VisitEnd", {}, "visit-end")
-
-    def call(self, name, *sends, **values):
-        self.steps.append({"call": name, **values, "sends": list(sends), "events": []})
+        self.told("VisitEnd", {})
+        if self.is_final() and self.state in self.OPEN:
+            if self.state == "answered":
+                self.step({"wait_ms": 4_900})
+            self.serves(greeted=self.state == "connected")
 
     def on_answer_ready(self):
-        self.answers(SESSION)
-
-    def answers(self, session, **changed):
-        statement = visit_statement(PUBLIC_KEY, session=session, **changed)
-        self.call("answer", {"kind": "VisitAnswer", "session_id": session.hex(), "sdp": ANSWER, "statement": statement.hex(),
-                             "signature": signed(SEED, VISIT, statement).hex()}, sdp=ANSWER)
+        if self.state == "over":
+            self.step({"stack": "answer"}, may_send=[self.answer(SESSION)], transport=self.EITHER)
+        else:
+            self.step({"stack": "answer"}, [self.answer(SESSION)])
 
     def on_offer_that_the_webrtc_stack_cannot_use(self):
-        self.call("refuse", self.ended(self.row.error), code=self.row.error)
+        self.step({"stack": "refuse"}, [self.ended(SESSION)] if self.row.error else [])
 
     def on_hello_of_the_visitor(self):
-        """On the way to `connected`: the link sees nothing of it."""
+        self.frame(hello())
+        if self.is_final():
+            self.frame(ping(), {"type": "PONG", "stream": "0", "token": "7"})
+
+    def on_no_hello_30_s_after_the_answer(self):
+        self.step({"wait_ms": 30_000}, to_visitor=[{"type": "GOAWAY", "stream": "0", "code": self.row.error}])
+
+    def stays(self, what):
+        """Nothing comes of an answer that is under way, and a session goes on."""
+        self.step(what)
+        if self.is_final() and self.state == "answering":
+            self.step({"stack": "answer"})
+        elif self.is_final() and self.state in self.OPEN:
+            self.serves(greeted=self.state == "connected")
+
+    def on_link_lost(self):
+        self.stays({"link": "lost"})
+
+    def on_agent_stops(self):
+        if self.state in self.OPEN:
+            # With nothing open, the session may end at once.
+            self.step({"stop": True}, to_visitor=[{"type": "GOAWAY", "stream": "0", "code": "NO_ERROR", "last_stream": "0"}], transport=self.EITHER)
+        else:
+            self.stays({"stop": True})
+
+    def on_session_over(self):
+        self.step({"visitor": "leaves"})
+        if self.is_final():
+            self.restarts(1, {"kind": "VisitEnd", "code": "NO_SUCH_VISIT", "session_id": RESTART.hex()}, note="restart")
 
 
 class CoordLink(Walk):
@@ -536,9 +621,9 @@ class VisitAtVisitor(Walk):
 
 def links():
     return [
-        {"type": "link-agent", "comment": "the agent's end of an agent link; README.md, Signaling.", "cases": [
-            *AgentLink.cases("agent-link-agent"), *VisitAtAgent.cases("visit-agent")]},
+        {"type": "link-agent", "comment": "the agent's end of an agent link; README.md, Signaling.", "cases": list(AgentLink.cases("agent-link-agent"))},
         {"type": "link-coord", "comment": "coord's end of an agent link; README.md, Signaling.", "cases": list(CoordLink.cases("agent-link-coord"))},
+        {"type": "visit-agent", "comment": "a visit at the agent; README.md, Signaling.", "cases": list(VisitAtAgent.cases("visit-agent"))},
         {"type": "visit-coord", "comment": "a visit at coord; README.md, Signaling.", "cases": list(VisitAtCoord.cases("visit-coord"))},
         {"type": "visit-visitor", "comment": "a visit at the visitor; README.md, Signaling.", "cases": list(VisitAtVisitor.cases("visit-visitor"))},
     ]

@@ -305,5 +305,6 @@ def http_errors():
 
 def signaling():
     return {"vectors": "signaling", "flags": {
-        "Should": "follows a SHOULD; an end that differs knows why (SIG-011, SIG-031, SIG-032)",
+        "Should": "follows a SHOULD; an end that differs knows why (SIG-011, SIG-031, SIG-032, SIG-041, SIG-047)",
+        "OneSession": "the agent takes `max_visits` as the number of sessions that it bears; one that bears more knows why (SIG-014)",
     }, "groups": [envelopes(), descriptions(), candidates(), *requests(), event_streams(), http_errors(), *links()]}

@@ -11,6 +11,7 @@
 
 mod agent_fields;
 mod arrows;
+mod cookies;
 mod describe;
 mod frames;
 mod heads;
@@ -27,9 +28,8 @@ mod visit_world;
 
 use p2claw_conformance::vectors::{ALL, Case, Expected, Source};
 
-/// Every group, so that a new one cannot be forgotten here. Cookies are the browser client's:
-/// `impl/browser/test` reads them.
-const GROUPS: [&str; 40] = [
+/// Every group, so that a new one cannot be forgotten here.
+const GROUPS: [&str; 41] = [
     "alias",
     "alias-of-key",
     "app-name",
@@ -64,6 +64,7 @@ const GROUPS: [&str; 40] = [
     "upstream-fields",
     "varint",
     "visit",
+    "visit-agent",
     "visit-coord",
     "visit-request",
     "visit-update",

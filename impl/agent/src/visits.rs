@@ -43,6 +43,8 @@ struct Running {
     alias: Alias,
     visitor: Fingerprint,
     news: mpsc::Sender<News>,
+    /// Coord passes on no answer to the visit that set the session up.
+    unheard: CancellationToken,
     /// Ids of its restarts, the newest last.
     restarts: VecDeque<SessionId>,
     /// Restarts that may still be asked for.
@@ -94,11 +96,13 @@ impl Visits {
             return Err(Refusal::new(SignalCode::Limit, reason));
         }
         let (news, received) = mpsc::channel(NEWS_QUEUE);
+        let unheard = CancellationToken::new();
         let running = Running {
             app: offer.app.clone(),
             alias: offer.alias.clone(),
             visitor: offer.visitor_fingerprint,
             news,
+            unheard: unheard.clone(),
             restarts: VecDeque::new(),
             budget: Bucket::new(RESTART_BURST, RESTART_INTERVAL, Instant::now().into_std()),
         };
@@ -107,9 +111,16 @@ impl Visits {
         let (host, welcome, shutdown) = (Arc::clone(host), Arc::clone(welcome), shutdown.clone());
         let introduction = Introduction::new(&offer, outbox.clone());
         self.tasks.spawn(async move {
-            match visit::answer(&host, &offer, &welcome).await {
+            let answered = tokio::select! {
+                biased;
+                // Of an answer that nobody hears, no session comes.
+                () = unheard.cancelled() => return session_id,
+                answered = visit::answer(&host, &offer, &welcome) => answered,
+            };
+            match answered {
                 Ok((answer, visit)) => {
                     let answer = Outgoing::Answer(answer);
+                    // Without its link the visit is over (SIG-027).
                     if introduction.outbox.send(answer).await.is_ok() {
                         visit.run(host, introduction, received, shutdown).await;
                     }
@@ -183,8 +194,11 @@ impl Visits {
     }
 
     /// Coord passes on nothing more for this id. A session lives on without it; a visit that has
-    /// none yet gets little time.
+    /// none yet gets little time, and one that is not answered yet none.
     pub(crate) fn introduced(&self, session_id: SessionId) {
+        if let Some(running) = self.running.get(&session_id) {
+            running.unheard.cancel();
+        }
         self.tell(session_id, News::Introduced(session_id));
     }
 

@@ -176,6 +176,7 @@ testVectors("signaling", {
   envelope: LINK,
   "link-agent": LINK,
   "link-coord": LINK,
+  "visit-agent": "what an agent does",
   "visit-coord": "what coord does",
   "http-error": "what coord and edge write",
 }, {

@@ -13,7 +13,9 @@ import { errorName } from "../src/session/errors.ts";
 import { contentLength, requestFault } from "../src/session/fields.ts";
 import { WEBSOCKET, handshakeFault } from "../src/session/websocket.ts";
 import { Pair } from "./agent-peer.ts";
+import { aliasOfKey } from "./alias-of-key.ts";
 import { type RestartInput, answered } from "./answered.ts";
+import { issue, letsIn } from "./turn-credential.ts";
 import { type Case, fromHex, fromPieces, testVectors, toHex } from "./vector-file.ts";
 
 const subtle = webcrypto.subtle as unknown as SubtleCrypto;
@@ -32,6 +34,13 @@ testVectors("names", {
     assert.deepEqual(parseHostLabel(input), result === "valid" ? { app, alias } : undefined);
   },
   host: "what an edge does with the field Host",
+});
+
+testVectors("aliases", {
+  // NAM-009
+  "alias-of-key": async ({ input, alias }: Case<{ public_key: string; counter: number }>) => {
+    assert.equal(await aliasOfKey(fromHex(input.public_key), input.counter), alias);
+  },
 });
 
 testVectors("peer-ids", {
@@ -79,6 +88,18 @@ testVectors("statements", {
   },
   registration: "what coord checks",
   revoke: "what coord checks",
+});
+
+testVectors("turn-credentials", {
+  // SIG-022
+  "turn-issue": async ({ input, username, credential, expires_at }: Case<{ secret: string; now: number; random: string }>) => {
+    assert.deepEqual(await issue(input.secret, input.now, input.random), { username, credential, expires_at });
+  },
+  // SIG-029
+  "turn-check": async ({ input, result }: Case<Record<"secret" | "username" | "credential", string> & { now: number }>) => {
+    const taken = await letsIn(input.secret, input, input.now);
+    if (result !== "acceptable") assert.equal(taken, result === "valid");
+  },
 });
 
 interface FrameInput {

@@ -5,6 +5,8 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod visits;
+
 use bytes::Bytes;
 use p2claw_identity::{Alias, IdentityKey, Nonce};
 use p2claw_network::{Machine, Network as _};
@@ -17,7 +19,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     accept_hdr_async,
-    tungstenite::handshake::server::{Request, Response},
+    tungstenite::handshake::server::{ErrorResponse, Request, Response},
 };
 
 use super::*;
@@ -32,6 +34,17 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("nothing happened within 10 s"))
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "the callback of tungstenite has it"
+)]
+fn agree(_: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    let subprotocol = http::HeaderValue::from_static("p2claw.v1");
+    let fields = response.headers_mut();
+    fields.insert("sec-websocket-protocol", subprotocol);
+    Ok(response)
+}
+
 /// Coord's end of one link.
 struct Coord {
     socket: WebSocketStream<TcpStream>,
@@ -42,16 +55,6 @@ impl Coord {
     async fn accept(listener: &TcpListener) -> Self {
         let domain = listener.local_addr().unwrap().to_string();
         let (stream, _) = within(listener.accept()).await.unwrap();
-        #[expect(
-            clippy::result_large_err,
-            reason = "the callback of tungstenite has it"
-        )]
-        let agree = |_: &Request, mut response: Response| {
-            let subprotocol = http::HeaderValue::from_static("p2claw.v1");
-            let fields = response.headers_mut();
-            fields.insert("sec-websocket-protocol", subprotocol);
-            Ok(response)
-        };
         let socket = within(accept_hdr_async(stream, agree)).await.unwrap();
         let now = Instant::now().into_std();
         let config = CoordLinkConfig::new(domain);

@@ -24,16 +24,25 @@ const MAX_AGE_MS = 400 * 24 * 3_600_000;
 
 const SAME_SITE: readonly SameSite[] = ["strict", "lax", "none"];
 
+const BLANK = " \t";
 // eslint-disable-next-line no-control-regex
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
+
+/** Takes spaces and tabs away around a text, and none of the other characters that `trim` of strings takes. */
+function trim(text: string): string {
+  let [from, to] = [0, text.length];
+  while (from < to && BLANK.includes(text.charAt(from))) from++;
+  while (from < to && BLANK.includes(text.charAt(to - 1))) to--;
+  return text.slice(from, to);
+}
 
 /** `undefined` where the line has to be ignored. */
 export function parseSetCookie(line: string, now: number): SetCookie | undefined {
   if (CONTROL.test(line)) return undefined;
   const [pair = "", ...attributes] = line.split(";");
   const equals = pair.indexOf("=");
-  const name = (equals < 0 ? "" : pair.slice(0, equals)).trim();
-  const value = (equals < 0 ? pair : pair.slice(equals + 1)).trim();
+  const name = trim(equals < 0 ? "" : pair.slice(0, equals));
+  const value = trim(equals < 0 ? pair : pair.slice(equals + 1));
   if (name === "" && (value === "" || /^__(secure|host)-/i.test(value))) return undefined;
   if (name.length + value.length > MAX_PAIR) return undefined;
   const cookie: SetCookie = { name, value, expires: null, path: undefined, domain: undefined, secure: false, httpOnly: false, sameSite: undefined };
@@ -41,8 +50,8 @@ export function parseSetCookie(line: string, now: number): SetCookie | undefined
   let date: number | undefined;
   for (const attribute of attributes) {
     const at = attribute.indexOf("=");
-    const key = (at < 0 ? attribute : attribute.slice(0, at)).trim().toLowerCase();
-    const text = at < 0 ? "" : attribute.slice(at + 1).trim();
+    const key = trim(at < 0 ? attribute : attribute.slice(0, at)).toLowerCase();
+    const text = at < 0 ? "" : trim(attribute.slice(at + 1));
     if (text.length > MAX_ATTRIBUTE) continue;
     if (key === "expires") date = parseCookieDate(text) ?? date;
     else if (key === "max-age" && /^-?\d+$/.test(text)) maxAge = Number(text);
