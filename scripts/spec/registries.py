@@ -12,6 +12,7 @@ UNIQUE = {
     "signal-codes": ("code", "name"),
     "http-errors": ("name",),
     "close-codes": ("code", "name"),
+    "limits": ("name",),
     "reserved-names": ("name",),
     "alias-adjectives": ("index", "word"),
     "alias-nouns": ("index", "word"),
@@ -78,6 +79,8 @@ def check_unique(name, rows):
                 problem(place(name, line), f"has no column {column}")
                 return
             value = row[column]
+            if name == "limits" and not value:
+                continue
             if column in NUMBERS:
                 try:
                     value = number(value)

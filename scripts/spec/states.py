@@ -83,6 +83,13 @@ def check_ids(machines, found):
             for one in row["req"].split():
                 if not re.fullmatch(ID, one) or one not in found:
                     problem(f"spec/states/{name}.csv:{line}", f"{one} is no requirement")
+            if row["next"] == STAYS and row["action"] in ("ignore", "cannot happen", "nothing"):
+                continue
+            # The numbers themselves are in limits.csv, from which the sentences are checked.
+            said = " ".join(found[one]["text"] for one in row["req"].split() if one in found)
+            for time in re.findall(r"\b[0-9]+ s\b", f"{row['event']} {row['action']}"):
+                if not re.search(rf"\b{time}\b", said):
+                    problem(f"spec/states/{name}.csv:{line}", f"{time} is in none of {row['req']}")
 
 
 def unique(values):

@@ -1,7 +1,7 @@
 """Fills the parts of spec/v1/*.md that are made from registries, state tables and vectors.
 
-They stand between `<!-- registry: NAME [COLUMN...] -->`, `<!-- states: NAME -->` or
-`<!-- message: NAME -->` and `<!-- end -->`.
+They stand between `<!-- registry: NAME [COLUMN...] -->`, `<!-- limits: AREA [AREA...] -->`,
+`<!-- states: NAME -->` or `<!-- message: NAME -->` and `<!-- end -->`.
 """
 import json
 import re
@@ -9,7 +9,7 @@ import re
 from .files import VECTORS, problem, read, relative, write
 from .text import documents
 
-KINDS = "registry|states|message"
+KINDS = "registry|limits|states|message"
 MARKER = re.compile(rf"<!-- ({KINDS}): ([a-z0-9-]+)((?: [a-z_]+)*) -->\n(.*?)<!-- end -->", re.S)
 
 
@@ -34,12 +34,14 @@ def example(name):
     return None
 
 
-def check(registries, machines, writing):
-    """`machines`: name of a state machine -> its table as text."""
+def check(registries, limits, machines, writing):
+    """`limits` makes the tables of areas; `machines`: name of a state machine -> its table as text."""
     def body_of(kind, name, columns):
         if kind == "registry":
             rows = registries.get(name)
             return table(rows, columns) if rows else None
+        if kind == "limits":
+            return limits.table([name, *(columns or [])])
         if kind == "states":
             return machines.get(name)
         return example(name)

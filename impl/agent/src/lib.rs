@@ -24,6 +24,7 @@ mod link;
 pub mod memory;
 mod pages;
 mod proxy;
+pub mod registry;
 mod routes;
 pub mod sessions;
 pub mod state;

@@ -30,9 +30,6 @@ use crate::{
 /// From the first packet to the end of the WebSocket handshake.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Largest message on the link, in bytes (`SIG-002`).
-const MAX_MESSAGE_BYTES: usize = 64 * 1024;
-
 /// Buffers of one link, in bytes: envelopes are small.
 const LINK_BUFFER_BYTES: usize = 8 * 1024;
 
@@ -313,8 +310,8 @@ impl Link {
             http::HeaderValue::from_static("p2claw.v1"),
         );
         let config = WebSocketConfig::default()
-            .max_message_size(Some(MAX_MESSAGE_BYTES))
-            .max_frame_size(Some(MAX_MESSAGE_BYTES))
+            .max_message_size(Some(limits::MAX_ENVELOPE))
+            .max_frame_size(Some(limits::MAX_ENVELOPE))
             .read_buffer_size(LINK_BUFFER_BYTES)
             .write_buffer_size(0);
         let stream = self.dial(request.uri()).await?;

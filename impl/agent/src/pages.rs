@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use p2claw_session::{Fields, Request, Response};
+use p2claw_signaling::{code::HttpError, registry::http_error::agent as http_error};
 
 /// Field that tells such an answer from one of the app's own (`HTP-040`).
 pub const ERROR_FIELD: &str = "p2claw-error";
@@ -26,27 +27,20 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn code(self) -> &'static str {
+    /// As the registry has it.
+    fn error(self) -> HttpError {
         match self {
-            Self::NoSuchApp => "NO_SUCH_APP",
-            Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
-            Self::UpstreamFailed | Self::BadAnswer => "UPSTREAM_FAILED",
-            Self::HeadTooLarge => "HEAD_TOO_LARGE",
-            Self::NotAWebSocket => "NOT_A_WEBSOCKET",
-            Self::UnsupportedProtocol => "UNSUPPORTED_PROTOCOL",
+            Self::NoSuchApp => http_error::NO_SUCH_APP,
+            Self::UpstreamUnavailable => http_error::UPSTREAM_UNAVAILABLE,
+            Self::UpstreamFailed | Self::BadAnswer => http_error::UPSTREAM_FAILED,
+            Self::HeadTooLarge => http_error::HEAD_TOO_LARGE,
+            Self::NotAWebSocket => http_error::NOT_A_WEBSOCKET,
+            Self::UnsupportedProtocol => http_error::UNSUPPORTED_PROTOCOL,
         }
     }
 
-    fn status(self) -> u16 {
-        match self {
-            Self::NoSuchApp => 404,
-            Self::UpstreamUnavailable
-            | Self::UpstreamFailed
-            | Self::BadAnswer
-            | Self::HeadTooLarge
-            | Self::NotAWebSocket => 502,
-            Self::UnsupportedProtocol => 501,
-        }
+    pub(crate) fn code(self) -> &'static str {
+        self.error().name()
     }
 
     fn title(self) -> &'static str {
@@ -121,7 +115,7 @@ pub(crate) fn answer(failure: Failure, request: &Request, app: &str) -> (Respons
         let _ = fields.push(name, value.to_owned().into_bytes());
     }
     let response = Response {
-        status: failure.status(),
+        status: failure.error().status(),
         fields,
         end: request.method == "HEAD",
     };
@@ -147,7 +141,7 @@ fn page(failure: Failure, request: &Request, app: &str) -> String {
          <body><main><p class=\"status\">{status} · {app}</p><h1>{title}</h1><p>{text}</p>\
          <p class=\"code\">{code}</p></main>{retry}</body></html>\n",
         title = failure.title(),
-        status = failure.status(),
+        status = failure.error().status(),
         text = failure.text(),
         code = failure.code(),
     )
@@ -168,26 +162,3 @@ setInterval(async()=>{try{\
 const r=await fetch(location.href,{method:'HEAD',cache:'no-store'});\
 if(!r.headers.has('p2claw-error'))location.reload()\
 }catch{}},1000)</script>";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Names and statuses stand in the registry of the specification.
-    #[test]
-    fn failures_are_registered() {
-        let registry = include_str!("../../../spec/registries/http-errors.csv");
-        for failure in [
-            Failure::NoSuchApp,
-            Failure::UpstreamUnavailable,
-            Failure::UpstreamFailed,
-            Failure::BadAnswer,
-            Failure::HeadTooLarge,
-            Failure::NotAWebSocket,
-            Failure::UnsupportedProtocol,
-        ] {
-            let row = format!("\n{},{},agent,", failure.code(), failure.status());
-            assert!(registry.contains(&row), "{row}");
-        }
-    }
-}

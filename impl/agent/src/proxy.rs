@@ -12,7 +12,7 @@ use hyper_util::{
     client::legacy::{Client, Error as ClientError},
     rt::{TokioExecutor, TokioTimer},
 };
-use p2claw_session::{ErrorCode, Fields, Response, limits::FIELDS_MAX};
+use p2claw_session::{ErrorCode, Fields, Response, limits::FIELDS_MAX, registry::limit};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,8 +29,8 @@ use crate::{
 const INFORMATIONAL_QUEUE: usize = 8;
 
 /// The response head that hyper is willing to read, in bytes: what fits a frame of ours, and
-/// room to see that it does not.
-const UPSTREAM_HEAD_BYTES: usize = 64 * 1024;
+/// room to see that it does not (`HTP-041`).
+const UPSTREAM_HEAD_BYTES: usize = limit::UPSTREAM_HEAD_MAX;
 
 /// How long a connection that nobody uses is kept, less than the 5 s after which Node's servers
 /// close theirs: a request does not meet a connection that is just ending.

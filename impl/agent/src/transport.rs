@@ -21,17 +21,20 @@ use p2claw_proto::v1::IceServer;
 use p2claw_session::LaneId;
 use tokio::time::Instant;
 
+use crate::registry::limit;
+
 /// Label of every pre-negotiated data channel (`RTC-002`).
 pub const LANE_LABEL: &str = "p2claw";
 
 /// Lanes that agents and visitors of this repository open, as the browser client does (`RTC-003`).
-pub const LANES: u8 = 4;
+pub const LANES: u8 = limit::LANES_MADE;
 
-/// How long a peer that was closed waits for the other end to acknowledge its last messages.
-pub const LINGER: Duration = Duration::from_secs(2);
+/// How long a peer that was closed waits for the other end to acknowledge its last messages
+/// (`RTC-025`).
+pub const LINGER: Duration = limit::LINGER;
 
 /// How long after the other end's last word a peer sends nothing more to it but checks (`RTC-024`).
-pub const CONSENT_ENDS: Duration = Duration::from_secs(30);
+pub const CONSENT_ENDS: Duration = limit::CONSENT_END;
 
 /// A WebRTC stack.
 pub trait PeerTransport: Send + Sync + fmt::Debug + 'static {

@@ -11,6 +11,7 @@ use p2claw_signaling::{
     address::PublicAddress,
     agent_link::{VisitOffer, Welcome},
     candidate::IceCandidate,
+    registry::limit,
 };
 use tokio::{
     sync::mpsc,
@@ -31,12 +32,12 @@ use crate::{
 };
 
 /// From the answer to the visitor's HELLO. A path through slow NATs takes a few seconds; what
-/// takes longer than this does not come any more.
-const SETUP_DEADLINE: Duration = Duration::from_secs(30);
+/// takes longer than this does not come any more (`SIG-041`).
+const SETUP_DEADLINE: Duration = limit::HELLO_AFTER_ANSWER;
 
 /// How long a visit may still take to say HELLO once coord has ended its introduction: packets of
-/// a handshake may be under way.
-const GIVEN_UP_GRACE: Duration = Duration::from_secs(5);
+/// a handshake may be under way (`SIG-041`).
+const GIVEN_UP_GRACE: Duration = limit::HELLO_AFTER_END;
 
 /// How long running exchanges may go on after the agent was told to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);

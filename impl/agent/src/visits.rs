@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 
 use p2claw_identity::{Alias, AppName, Fingerprint, SessionId};
@@ -12,21 +11,12 @@ use p2claw_signaling::{
     agent_link::{VisitOffer, Welcome},
     bucket::Bucket,
     candidate::IceCandidate,
+    registry::limit::{RESTART_BURST, RESTART_IDS, RESTART_INTERVAL},
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::visit::{self, Host, Introduction, NEWS_QUEUE, News, Outgoing, Refusal, Restart};
-
-/// Restarts by whose ids a session is found, besides the id of the visit that set it up
-/// (`SIG-045`). A visitor that missed this many answers has the first id still.
-const RESTART_IDS: usize = 8;
-
-/// Restarts of one session at once (`SIG-047`): an address that changes, and changes back.
-const RESTART_BURST: u32 = 4;
-
-/// One more restart each so often.
-const RESTART_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The visits that run, and the way to each.
 pub(crate) struct Visits {

@@ -4,7 +4,7 @@ import test from "node:test";
 import { FrameType as F } from "../src/codec/frame.ts";
 import * as msg from "../src/codec/session-messages.ts";
 import { ErrorCode, RequestError } from "../src/session/errors.ts";
-import { MESSAGE_CHARGE } from "../src/session/websocket.ts";
+import { Limit } from "../src/codec/registry.ts";
 import { Pair, field, text } from "./agent-peer.ts";
 
 const closeFrame = (code: number, reason = ""): Uint8Array => msg.encodeWsClose({ code, reason });
@@ -201,7 +201,7 @@ test("credit counts each frame of a message and 64 bytes more, out and in (SES-0
   const { pair, stream } = open();
   for (let i = 0; i < 2_000; i++) pair.session.send(stream, true, new Uint8Array(), true);
   pair.run();
-  assert.equal(pair.framesOf(stream).length, 65_536 / MESSAGE_CHARGE, "empty messages are not free");
+  assert.equal(pair.framesOf(stream).length, 65_536 / Limit.MESSAGE_CHARGE, "empty messages are not free");
   pair.send(F.CREDIT, stream, msg.encodeCredit({ maxBytes: 65_536 + 63 }));
   assert.equal(pair.framesOf(stream).length, 1_024, "63 bytes carry no message");
   pair.send(F.CREDIT, stream, msg.encodeCredit({ maxBytes: 65_536 + 64 }));
@@ -211,7 +211,7 @@ test("credit counts each frame of a message and 64 bytes more, out and in (SES-0
   part.pair.session.send(part.stream, false, new Uint8Array(100_000), true);
   part.pair.run();
   const sent = part.pair.framesOf(part.stream);
-  assert.equal(sent.reduce((sum, [, length]) => sum + length + MESSAGE_CHARGE, 0), 65_536);
+  assert.equal(sent.reduce((sum, [, length]) => sum + length + Limit.MESSAGE_CHARGE, 0), 65_536);
   assert.ok(sent.every(([type]) => type === F.WS_BINARY_PART));
   part.pair.send(F.CREDIT, part.stream, msg.encodeCredit({ maxBytes: 65_536 + 64 }));
   assert.equal(part.pair.framesOf(part.stream).length, sent.length, "no part without a byte");
@@ -227,7 +227,7 @@ test("credit of a WebSocket comes back as its messages are taken (SES-044, SES-0
   const { pair, stream } = open();
   for (let i = 0; i < 4; i++) pair.send(F.WS_BINARY, stream, new Uint8Array(8_192));
   assert.deepEqual(pair.types(), []);
-  pair.session.consume(stream, 4 * (8_192 + MESSAGE_CHARGE));
+  pair.session.consume(stream, 4 * (8_192 + Limit.MESSAGE_CHARGE));
   pair.run();
   assert.deepEqual(pair.seen.map(({ type, payload }) => [type, msg.decodeCredit(payload).maxBytes]), [[F.CREDIT, 65_536 + 33_024]]);
   // Of streams that are given up, nobody takes anything: the session's credit comes back by itself.

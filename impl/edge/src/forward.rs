@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
+    HeaderName, HeaderValue, Request, Response, Uri,
     uri::{Authority, Scheme},
 };
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use p2claw_signaling::{SignalCode, code};
+use p2claw_signaling::{SignalCode, code, registry::http_error::edge as http_error};
 
 use crate::{
     Dial, EdgeError,
@@ -93,5 +93,5 @@ impl Coord {
 
 fn unreachable(detail: &str) -> Response<Body> {
     let json = code::error_json(SignalCode::CoordUnreachable, detail);
-    json_problem(StatusCode::BAD_GATEWAY, "COORD_UNREACHABLE", json)
+    json_problem(http_error::COORD_UNREACHABLE, json)
 }

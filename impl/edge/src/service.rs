@@ -6,7 +6,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
 use hyper::body::Incoming;
-use p2claw_signaling::address::{HostName, read_host};
+use p2claw_signaling::{
+    address::{HostName, read_host},
+    code::HttpError,
+    registry::http_error::edge as http_error,
+};
 
 use crate::{Config, EdgeError, assets, forward::Coord, pages};
 
@@ -72,26 +76,18 @@ impl Edge {
                 host.to_str().ok().map(str::to_owned)
             });
         let Some(host) = host else {
-            return problem(
-                StatusCode::BAD_REQUEST,
-                "NO_HOST",
-                "the request names no host\n",
-            );
+            return problem(http_error::NO_HOST, "the request names no host\n");
         };
         match read_host(&host, &self.parent) {
             HostName::App(_) => {}
             HostName::Parent => return landing(request.uri().path(), &self.parent),
             HostName::BadLabel(error) => {
                 let text = format!("{host} is no address of an app: failed to {error}");
-                return page(
-                    StatusCode::NOT_FOUND,
-                    "NO_SUCH_ALIAS",
-                    pages::not_found(&text),
-                );
+                return page(http_error::NO_SUCH_ALIAS, pages::not_found(&text));
             }
             HostName::Elsewhere => {
                 let text = format!("This server answers for names under {} only.", self.parent);
-                return page(StatusCode::NOT_FOUND, "ELSEWHERE", pages::not_found(&text));
+                return page(http_error::ELSEWHERE, pages::not_found(&text));
             }
         }
         let path = request.uri().path();
@@ -99,21 +95,13 @@ impl Edge {
             return for_the_app(request.method(), request.headers());
         }
         let Some(own) = path.strip_prefix(VERSION_1) else {
-            return problem(
-                StatusCode::NOT_FOUND,
-                "VERSION",
-                "this edge speaks version 1 only\n",
-            );
+            return problem(http_error::VERSION, "this edge speaks version 1 only\n");
         };
         if own == "ice-servers" || own == "visits" || own.starts_with("visits/") {
             return self.coord.forward(request, &host).await;
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return problem(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "METHOD",
-                "only GET and HEAD\n",
-            );
+            return problem(http_error::METHOD, "only GET and HEAD\n");
         }
         let file = match own {
             "blank" => "blank.html",
@@ -121,11 +109,7 @@ impl Edge {
             other => other,
         };
         let Some(asset) = assets::find(file) else {
-            return problem(
-                StatusCode::NOT_FOUND,
-                "NOT_FOUND",
-                "there is no such file\n",
-            );
+            return problem(http_error::NOT_FOUND, "there is no such file\n");
         };
         let mut response = asset.answer(request.headers());
         if file == "sw.js" {
@@ -153,40 +137,43 @@ fn for_the_app(method: &Method, headers: &HeaderMap) -> Response<Body> {
     {
         return shell.answer(headers);
     }
-    problem(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "NOT_TUNNELLED",
-        pages::NOT_TUNNELLED,
-    )
+    problem(http_error::NOT_TUNNELLED, pages::NOT_TUNNELLED)
 }
 
 fn landing(path: &str, parent: &str) -> Response<Body> {
     if path == "/" {
-        page(StatusCode::OK, "", pages::landing(parent))
+        answer(StatusCode::OK, None, HTML, pages::landing(parent).into())
     } else {
         page(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
+            http_error::NOT_FOUND,
             pages::not_found("There is no such page."),
         )
     }
 }
 
-pub(crate) fn problem(
-    status: StatusCode,
-    code: &'static str,
-    text: impl Into<Bytes>,
-) -> Response<Body> {
-    answer(status, code, "text/plain; charset=utf-8", text.into())
+const HTML: &str = "text/html; charset=utf-8";
+
+pub(crate) fn problem(error: HttpError, text: impl Into<Bytes>) -> Response<Body> {
+    failure(error, "text/plain; charset=utf-8", text.into())
 }
 
-fn page(status: StatusCode, code: &'static str, html: String) -> Response<Body> {
-    answer(status, code, "text/html; charset=utf-8", html.into())
+fn page(error: HttpError, html: String) -> Response<Body> {
+    failure(error, HTML, html.into())
+}
+
+/// An error as the browser client reads it (spec/v1/signaling.md, "Errors before the stream").
+pub(crate) fn json_problem(error: HttpError, json: String) -> Response<Body> {
+    failure(error, "application/json", json.into())
+}
+
+fn failure(error: HttpError, content_type: &'static str, body: Bytes) -> Response<Body> {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    answer(status, Some(error), content_type, body)
 }
 
 fn answer(
     status: StatusCode,
-    code: &'static str,
+    error: Option<HttpError>,
     content_type: &'static str,
     body: Bytes,
 ) -> Response<Body> {
@@ -194,13 +181,8 @@ fn answer(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if !code.is_empty() {
-        headers.insert(ERROR_FIELD, HeaderValue::from_static(code));
+    if let Some(error) = error {
+        headers.insert(ERROR_FIELD, HeaderValue::from_static(error.name()));
     }
     response
-}
-
-/// An error as the browser client reads it (spec/v1/signaling.md, "Errors before the stream").
-pub(crate) fn json_problem(status: StatusCode, code: &'static str, json: String) -> Response<Body> {
-    answer(status, code, "application/json", json.into())
 }

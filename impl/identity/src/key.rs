@@ -1,14 +1,12 @@
 //! Identity keys, peer ids and domain-separated signatures (spec/v1/identity.md).
 
+use crate::registry::limit::PEER_ID_CHARACTERS;
 use data_encoding::{Encoding, Specification};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 use zeroize::Zeroizing;
-
-/// Characters of a peer id: 256 bits in groups of five, the last of one bit (spec IDN-002).
-const PEER_ID_CHARACTERS: usize = 52;
 
 /// What a signature is for. Its text stands in front of what is signed, so that a signature for
 /// one purpose is never one for another (spec IDN-006).

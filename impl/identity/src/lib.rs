@@ -13,8 +13,9 @@
 //! ```
 
 mod key;
+mod lists;
 mod names;
-mod registry;
+pub mod registry;
 pub mod statement;
 mod values;
 

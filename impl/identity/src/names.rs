@@ -1,29 +1,20 @@
 //! App names, aliases and host labels (spec/v1/names.md).
 
-use crate::{PeerId, registry};
+use crate::registry::limit::{
+    ALIAS_DIGITS, ALIAS_MAX, ALIAS_WORD_MAX, ALIAS_WORD_MIN, ALIAS_WORDS, APP_NAME_MAX,
+    HAIKU_GROUPS, HOST_LABEL_MAX, VANITY_MIN,
+};
+use crate::{PeerId, lists};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest app name, in characters (spec NAM-001).
-const APP_MAX: usize = 32;
-/// Longest alias, in characters (spec NAM-006).
-const ALIAS_MAX: usize = 30;
-/// Length of a word in a haiku alias, in letters (spec NAM-005).
-const WORD_LENGTH: std::ops::RangeInclusive<usize> = 3..=10;
-/// Shortest vanity alias, in characters (spec NAM-006).
-const VANITY_MIN: usize = 3;
-/// Longest host label, in characters (spec NAM-012; RFC 1035 section 2.3.4).
-const LABEL_MAX: usize = 63;
-/// Hyphen-separated groups of a host label whose alias has the haiku form (spec NAM-013).
-const HAIKU_LABEL_GROUPS: usize = 4;
-
 const _: () = assert!(
-    APP_MAX + 1 + ALIAS_MAX <= LABEL_MAX,
+    APP_NAME_MAX + 1 + ALIAS_MAX <= HOST_LABEL_MAX,
     "every app fits before every alias"
 );
 const _: () = assert!(
-    *WORD_LENGTH.end() + 1 + *WORD_LENGTH.end() + 1 + 4 <= ALIAS_MAX,
+    2 * (ALIAS_WORD_MAX + 1) + ALIAS_DIGITS <= ALIAS_MAX,
     "the longest words still make an alias"
 );
 
@@ -95,10 +86,10 @@ impl AppName {
             return Err(NameError::Empty);
         }
         check_characters(name)?;
-        if name.len() > APP_MAX {
+        if name.len() > APP_NAME_MAX {
             return Err(NameError::TooLong {
                 length: name.len(),
-                max: APP_MAX,
+                max: APP_NAME_MAX,
             });
         }
         if name.starts_with('-') || name.ends_with('-') {
@@ -107,7 +98,7 @@ impl AppName {
         if name.as_bytes().get(2..4) == Some(b"--") {
             return Err(NameError::DoubleHyphen);
         }
-        if registry::is_reserved(name) {
+        if lists::is_reserved(name) {
             return Err(NameError::Reserved(name.to_owned()));
         }
         Ok(Self(name.into()))
@@ -170,12 +161,12 @@ impl Alias {
         let [a0, a1, n0, n1, d0, d1, d2, d3, ..] = <[u8; 32]>::from(hash);
         let pick = |list: &'static [&'static str], high, low| {
             // A list that has lost words is caught by a test; here it must not panic.
-            list.get(usize::from(u16::from_be_bytes([high, low])) % registry::WORDS)
+            list.get(usize::from(u16::from_be_bytes([high, low])) % ALIAS_WORDS)
                 .copied()
                 .unwrap_or("lost")
         };
-        let adjective = pick(registry::adjectives(), a0, a1);
-        let noun = pick(registry::nouns(), n0, n1);
+        let adjective = pick(lists::adjectives(), a0, a1);
+        let noun = pick(lists::nouns(), n0, n1);
         let number = u32::from_be_bytes([d0, d1, d2, d3]) % 10_000;
         Self(format!("{adjective}-{noun}-{number:04}").into())
     }
@@ -211,15 +202,15 @@ impl HostLabel {
             return Err(NameError::Empty);
         }
         check_characters(label)?;
-        if label.len() > LABEL_MAX {
+        if label.len() > HOST_LABEL_MAX {
             return Err(NameError::TooLong {
                 length: label.len(),
-                max: LABEL_MAX,
+                max: HOST_LABEL_MAX,
             });
         }
         let groups = label.split('-').count();
-        let haiku = groups >= HAIKU_LABEL_GROUPS && label.rsplit('-').next().is_some_and(is_number);
-        let alias_groups = if haiku { 3 } else { 1 };
+        let haiku = groups > HAIKU_GROUPS && label.rsplit('-').next().is_some_and(is_number);
+        let alias_groups = if haiku { HAIKU_GROUPS } else { 1 };
         let (split, _) = label
             .rmatch_indices('-')
             .nth(alias_groups - 1)
@@ -261,12 +252,13 @@ fn check_characters(name: &str) -> Result<(), NameError> {
 
 /// A group that may be the adjective or the noun of a haiku alias.
 fn is_word(group: &str) -> bool {
-    WORD_LENGTH.contains(&group.len()) && group.bytes().all(|b| b.is_ascii_lowercase())
+    (ALIAS_WORD_MIN..=ALIAS_WORD_MAX).contains(&group.len())
+        && group.bytes().all(|b| b.is_ascii_lowercase())
 }
 
 /// A group that may be the number of a haiku alias.
 fn is_number(group: &str) -> bool {
-    group.len() == 4 && group.bytes().all(|b| b.is_ascii_digit())
+    group.len() == ALIAS_DIGITS && group.bytes().all(|b| b.is_ascii_digit())
 }
 
 impl fmt::Display for AppName {

@@ -1,78 +1,39 @@
-//! The word lists and reserved names of `spec/registries`, compiled in.
+//! The numbers of `spec/registries/limits.csv` that this crate keeps to.
+//!
+//! Generated from spec/registries by `python3 scripts/spec-check --write`; do not edit.
 
-use std::sync::OnceLock;
-
-/// Words in each list. Alias numbers assume it (spec NAM-009), so a list never grows or shrinks.
-pub(crate) const WORDS: usize = 512;
-
-const ADJECTIVES: &str = include_str!("../../../spec/registries/alias-adjectives.csv");
-const NOUNS: &str = include_str!("../../../spec/registries/alias-nouns.csv");
-const RESERVED: &str = include_str!("../../../spec/registries/reserved-names.csv");
-
-/// The cells of one column of a registry, without its heading.
-fn column(csv: &'static str, index: usize) -> impl Iterator<Item = &'static str> {
-    csv.lines()
-        .skip(1)
-        .filter_map(move |line| line.split(',').nth(index))
-}
-
-/// Adjectives in the order of the registry.
-pub(crate) fn adjectives() -> &'static [&'static str] {
-    static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
-    WORDS.get_or_init(|| column(ADJECTIVES, 1).collect())
-}
-
-/// Nouns in the order of the registry.
-pub(crate) fn nouns() -> &'static [&'static str] {
-    static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
-    WORDS.get_or_init(|| column(NOUNS, 1).collect())
-}
-
-/// Whether no app may have this name.
-pub(crate) fn is_reserved(name: &str) -> bool {
-    static NAMES: OnceLock<Vec<&'static str>> = OnceLock::new();
-    NAMES
-        .get_or_init(|| column(RESERVED, 0).collect())
-        .contains(&name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{AppName, NameError};
-    use std::collections::BTreeSet;
-
-    /// NAM-009: 512 words each, 3 to 10 letters, none twice, in order, none in both lists.
-    #[test]
-    fn nam_009_word_lists_are_sane() {
-        let mut seen = BTreeSet::new();
-        for list in [adjectives(), nouns()] {
-            assert_eq!(list.len(), WORDS);
-            assert!(list.is_sorted());
-            for word in list {
-                assert!((3..=10).contains(&word.len()), "{word}");
-                assert!(word.bytes().all(|b| b.is_ascii_lowercase()), "{word}");
-                assert!(seen.insert(*word), "{word} is there twice");
-            }
-        }
-        for csv in [ADJECTIVES, NOUNS] {
-            let numbers: Vec<usize> = column(csv, 0).map(|n| n.parse().unwrap()).collect();
-            assert_eq!(numbers, (0..WORDS).collect::<Vec<_>>());
-        }
-    }
-
-    /// NAM-003: every name of the registry is refused, and for no other reason than that: one that
-    /// breaks the grammar needs no reservation.
-    #[test]
-    fn nam_003_reserved_names_are_refused_as_such() {
-        let names: BTreeSet<_> = column(RESERVED, 0).collect();
-        assert_eq!(names.len(), column(RESERVED, 0).count());
-        assert!(!names.is_empty());
-        for name in names {
-            assert!(
-                matches!(AppName::parse(name), Err(NameError::Reserved(_))),
-                "{name}"
-            );
-        }
-    }
+/// Numbers that the text fixes; registry `spec/registries/limits.csv`.
+pub mod limit {
+    /// Longest app name, in characters (NAM-001).
+    pub const APP_NAME_MAX: usize = 32;
+    /// Shortest word of a haiku alias (NAM-005).
+    pub const ALIAS_WORD_MIN: usize = 3;
+    /// Longest word of a haiku alias (NAM-005).
+    pub const ALIAS_WORD_MAX: usize = 10;
+    /// Number of a haiku alias (NAM-005, NAM-013).
+    pub const ALIAS_DIGITS: usize = 4;
+    /// Groups of a haiku alias (NAM-013).
+    pub const HAIKU_GROUPS: usize = 3;
+    /// Shortest vanity alias, in characters (NAM-006).
+    pub const VANITY_MIN: usize = 3;
+    /// Longest alias, in characters (NAM-006).
+    pub const ALIAS_MAX: usize = 30;
+    /// Host label, in characters (NAM-012).
+    pub const HOST_LABEL_MAX: usize = 63;
+    /// Each list of words of aliases (NAM-009).
+    pub const ALIAS_WORDS: usize = 512;
+    /// Public key of Ed25519, in bytes (IDN-002, IDN-007).
+    pub const PUBLIC_KEY_BYTES: usize = 32;
+    /// Peer id, in characters (IDN-002).
+    pub const PEER_ID_CHARACTERS: usize = 52;
+    /// Signature of Ed25519, in bytes (IDN-007).
+    pub const SIGNATURE_BYTES: usize = 64;
+    /// Nonce, in bytes (IDN-012, IDN-014, IDN-016, SIG-020).
+    pub const NONCE_BYTES: usize = 32;
+    /// Session id, in bytes (BWS-011, SIG-014, SIG-026, SIG-044).
+    pub const SESSION_ID_BYTES: usize = 16;
+    /// Difference of clocks, in milliseconds (IDN-011, IDN-017).
+    pub const CLOCK_SKEW_MS: i64 = 60_000;
+    /// Expiry of a statement about a visit, in milliseconds (BWS-011, IDN-013, IDN-017).
+    pub const STATEMENT_LIFETIME_MS: i64 = 60_000;
 }

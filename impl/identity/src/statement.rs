@@ -2,6 +2,7 @@
 //!
 //! A statement is checked over the bytes exactly as they came; it is never encoded anew.
 
+use crate::registry::limit::{CLOCK_SKEW_MS, STATEMENT_LIFETIME_MS};
 use crate::{
     Alias, AppName, Context, Fingerprint, IdentityKey, KeyError, Nonce, PROTOCOL_VERSION, PeerId,
     SessionId, SignatureError,
@@ -10,12 +11,8 @@ use bytes::Bytes;
 use p2claw_proto::v1::{Registration, VisitStatement};
 use prost::Message;
 
-/// How far two clocks may be apart, in milliseconds (spec IDN-011).
-pub const CLOCK_SKEW_MS: i64 = 60_000;
-/// How long a visit statement holds after it was signed, in milliseconds (spec IDN-017).
-pub const VISIT_LIFETIME_MS: i64 = 60_000;
 /// How far ahead a visitor lets a statement expire, in milliseconds: its lifetime and the skew.
-pub const VISIT_EXPIRY_AHEAD_MS: i64 = VISIT_LIFETIME_MS + CLOCK_SKEW_MS;
+pub const VISIT_EXPIRY_AHEAD_MS: i64 = STATEMENT_LIFETIME_MS + CLOCK_SKEW_MS;
 
 /// Why a statement was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +44,10 @@ pub enum StatementError {
     #[error("match the nonce: the statement answers another request, so ask again")]
     WrongNonce,
     /// The registration's time is too far from now.
-    #[error("accept a clock that is {off_by_ms} ms off: set it right, 60 s are allowed")]
+    #[error(
+        "accept a clock that is {off_by_ms} ms off: set it right, {} s are allowed",
+        CLOCK_SKEW_MS / 1_000
+    )]
     Stale {
         /// Statement's time minus the verifier's, in milliseconds.
         off_by_ms: i64,
@@ -231,7 +231,7 @@ pub fn sign_visit(key: &IdentityKey, facts: &VisitFacts, now_ms: i64) -> (Bytes,
         nonce: Bytes::copy_from_slice(facts.nonce.as_bytes()),
         visitor_fingerprint: Bytes::copy_from_slice(facts.visitor_fingerprint.as_bytes()),
         agent_fingerprint: Bytes::copy_from_slice(facts.agent_fingerprint.as_bytes()),
-        expires_at_ms: now_ms.saturating_add(VISIT_LIFETIME_MS),
+        expires_at_ms: now_ms.saturating_add(STATEMENT_LIFETIME_MS),
         public_key: Bytes::copy_from_slice(key.peer_id().as_bytes()),
         app: facts.app.to_string(),
     };

@@ -1,5 +1,6 @@
 //! Plain values of fixed length: nonces, session ids, certificate fingerprints.
 
+use crate::registry::limit::{NONCE_BYTES, SESSION_ID_BYTES};
 use data_encoding::HEXLOWER;
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +26,7 @@ fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], LengthError> {
 /// 32 random bytes that make a signed statement fresh: coord's in a challenge, the visitor's in a
 /// visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Nonce(pub [u8; 32]);
+pub struct Nonce(pub [u8; NONCE_BYTES]);
 
 impl Nonce {
     /// Takes a nonce off the wire.
@@ -38,14 +39,14 @@ impl Nonce {
 
     /// The 32 bytes.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
+    pub fn as_bytes(&self) -> &[u8; NONCE_BYTES] {
         &self.0
     }
 }
 
 /// The name of one visit: 16 random bytes chosen by coord, 32 lower-case hex digits as text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(pub [u8; 16]);
+pub struct SessionId(pub [u8; SESSION_ID_BYTES]);
 
 impl SessionId {
     /// Takes a session id off the wire.
@@ -58,7 +59,7 @@ impl SessionId {
 
     /// The 16 bytes.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 16] {
+    pub fn as_bytes(&self) -> &[u8; SESSION_ID_BYTES] {
         &self.0
     }
 }
@@ -81,7 +82,7 @@ impl FromStr for SessionId {
     /// Reads 32 lower-case hex digits; anything else counts as a wrong length.
     fn from_str(s: &str) -> Result<Self, LengthError> {
         let decoded = HEXLOWER.decode(s.as_bytes()).map_err(|_| LengthError {
-            expected: 16,
+            expected: SESSION_ID_BYTES,
             got: 0,
         })?;
         Self::from_bytes(&decoded)

@@ -8,6 +8,7 @@ use p2claw_agent::transport::{
 };
 use p2claw_network::{Hub, LocalCandidate, Network, Port};
 use p2claw_proto::v1::IceServer;
+use p2claw_session::registry::limit;
 use str0m::{
     Candidate, Rtc, RtcConfig,
     change::SdpOffer,
@@ -22,8 +23,8 @@ use crate::{
 };
 
 /// Bytes that str0m holds for one peer, sent and not yet acknowledged ones included. Caps one
-/// visitor at this much a round trip; above it only queueing grows.
-pub(crate) const SEND_BUFFER_BYTES: usize = 256 * 1024;
+/// visitor at this much a round trip; above it only queueing grows (`RTC-014`).
+pub(crate) const SEND_BUFFER_BYTES: usize = limit::TRANSPORT_QUEUE;
 
 /// First repeat of a connectivity check. RFC 8445 section 14.3 asks for 500 ms as the initial
 /// RTO of a check; a lost first packet would cost that much before the first byte, so the wait

@@ -14,7 +14,7 @@ use p2claw_agent::transport::{
     CONSENT_ENDS, CandidateKind, Closing, Path, PathState, Peer, PeerEvent, TransportError,
 };
 use p2claw_network::{Datagram, LocalCandidate, Port, RemoteKinds};
-use p2claw_session::{LaneId, limits::FRAME_DEFAULT};
+use p2claw_session::{LaneId, limits::FRAME_DEFAULT, registry::limit};
 use rtc::{
     data_channel::RTCDataChannelId,
     peer_connection::{
@@ -39,7 +39,7 @@ use crate::{
 
 /// Bytes that are handed over and not yet acknowledged, over all lanes (`RTC-014`). Caps one
 /// visitor at this much a round trip; above it only queueing grows.
-const SEND_BUFFER_BYTES: usize = 256 * 1024;
+const SEND_BUFFER_BYTES: usize = limit::TRANSPORT_QUEUE;
 
 /// Datagrams handled before the caller gets its turn, so that one busy visitor cannot keep a
 /// task from its other work.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::registry::setting;
+use crate::registry::{limit, setting};
 use crate::{Config, Role};
 
 /// Lanes of one session; spec/v1/session.md, registry settings 0x5.
@@ -57,57 +57,58 @@ pub const SEND_CHUNKS_MAX: usize = 256;
 
 /// What a message or a part of one counts against the credit besides its bytes, so that credit
 /// bounds short messages too (SES-040).
-pub const MESSAGE_CHARGE: usize = 64;
+pub const MESSAGE_CHARGE: usize = limit::MESSAGE_CHARGE;
 
 /// Bytes of the reason with which a WebSocket is closed; RFC 6455 section 5.5 (WSK-020).
-pub const CLOSE_REASON_MAX: usize = 123;
+pub const CLOSE_REASON_MAX: usize = limit::CLOSE_REASON_MAX;
 
 /// How long a session goes on without a path to its peer (SES-063).
-pub const PATH_GRACE: Duration = Duration::from_secs(30);
+pub const PATH_GRACE: Duration = limit::PATH_GRACE;
 
 /// Received pieces below this many bytes are gathered into one when others wait already, so that
 /// bookkeeping never outweighs the body bytes.
 pub const SMALL_CHUNK: usize = 1_024;
 
 /// Silence before a PING; RFC 9000 section 10.1.2 advises 15 s for NAT bindings (SES-060).
-pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub const KEEP_ALIVE: Duration = limit::PING_AFTER;
 
 /// PINGs without an answer that end a session (SES-062).
-pub const PINGS_MAX: u8 = 3;
+pub const PINGS_MAX: u8 = limit::PINGS_MAX;
 
-/// PONGs that may wait for lane 0; an honest peer has one PING under way (SES-090).
-pub const PONGS_MAX: usize = 16;
+/// PONGs that may wait for lane 0; an honest peer has one PING under way (SES-090, SES-094).
+pub const PONGS_MAX: usize = limit::LOAD_PINGS;
 
 /// Refusals that may wait for one lane: twice what an honest visitor can cause before the agent's
 /// HELLO (SES-090).
 pub const REFUSALS_MAX: usize = 2 * 100;
 
-/// 1xx responses per stream, each way; 100 and 103 are the only ones in use (SES-090).
-pub const INFORMATIONAL_MAX: u8 = 4;
+/// 1xx responses per stream, each way; 100 and 103 are the only ones in use (SES-021).
+pub const INFORMATIONAL_MAX: u8 = limit::INTERIM_MAX;
 
-/// Fields of one head or trailer section; hyper's default is 100.
-pub const FIELDS_MAX: usize = 256;
+/// Fields of one head or trailer section; hyper's default is 100 (SES-036).
+pub const FIELDS_MAX: usize = limit::FIELDS_MAX;
 
-/// Bytes of a reason in RESET and GOAWAY; more is cut.
-pub const REASON_MAX: usize = 256;
+/// Bytes of a reason in RESET and GOAWAY; more is cut (ERR-005).
+pub const REASON_MAX: usize = limit::REASON_KEPT;
 
 /// Bytes of the peer's software name that are kept.
-pub const SOFTWARE_MAX: usize = 128;
+pub const SOFTWARE_MAX: usize = limit::SOFTWARE_KEPT;
 
-/// Tokens of the abuse budget when a session starts, and its ceiling (SES-090).
-pub const BUDGET: u32 = 2_000;
+/// Tokens of the abuse budget when a session starts, and its ceiling (SES-090): twice what a peer
+/// may always do, for the two ends count at different times.
+pub const BUDGET: u32 = 2 * limit::LOAD_BURST;
 
 /// Tokens that come back each second.
-pub const BUDGET_PER_SECOND: u32 = 200;
+pub const BUDGET_PER_SECOND: u32 = 2 * limit::LOAD_PER_SECOND;
 
 /// Body bytes, received or sent, that bring one token back.
-pub const BUDGET_BYTES: u64 = 1_024;
+pub const BUDGET_BYTES: u64 = limit::LOAD_CREDIT_BYTES;
 
 /// Tokens for a frame that does nothing: unknown type, closed stream, PING, CREDIT.
-pub const COST_FRAME: u32 = 1;
+pub const COST_FRAME: u32 = limit::LOAD_FRAME;
 
 /// Tokens for a stream that is refused, malformed or given up by the peer.
-pub const COST_STREAM: u32 = 2;
+pub const COST_STREAM: u32 = limit::LOAD_STREAM;
 
 /// Bytes of bookkeeping for one stream: its entry and its places in queues.
 const STREAM_OVERHEAD: usize = 1_024;

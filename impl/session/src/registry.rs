@@ -306,6 +306,8 @@ pub mod setting {
 
 /// Close codes of a WebSocket; registry `spec/registries/close-codes.csv`.
 pub mod close_code {
+    use std::ops::RangeInclusive;
+
     /// The exchange has done what it was for.
     pub const NORMAL_CLOSURE: u16 = 1000;
     /// An end goes away: a page is left or a server or agent stops.
@@ -352,4 +354,51 @@ pub mod close_code {
         TRY_AGAIN_LATER,
         BAD_GATEWAY,
     ];
+
+    /// Codes of libraries and applications, which travel as well (WSK-020).
+    pub const OTHERS: RangeInclusive<u16> = 3_000..=4_999;
+}
+
+/// Numbers that the text fixes; registry `spec/registries/limits.csv`.
+pub mod limit {
+    use std::time::Duration;
+
+    /// Fields of a head (HTP-041, SES-036).
+    pub const FIELDS_MAX: usize = 256;
+    /// Head of an upstream's response, in bytes (HTP-041).
+    pub const UPSTREAM_HEAD_MAX: usize = 65_536;
+    /// Digits of `content-length` (SES-037).
+    pub const LENGTH_DIGITS: usize = 15;
+    /// Interim responses of a stream (HTP-004, SES-021).
+    pub const INTERIM_MAX: u8 = 4;
+    /// What a frame of a message counts, in bytes (SES-040).
+    pub const MESSAGE_CHARGE: usize = 64;
+    /// Reason of a WebSocket's close, in bytes (WSK-020).
+    pub const CLOSE_REASON_MAX: usize = 123;
+    /// Own WS_CLOSE, behind the other end's (WSK-021).
+    pub const CLOSE_ANSWER: Duration = Duration::from_secs(10);
+    /// `reason` in RESET and GOAWAY, in bytes (ERR-005).
+    pub const REASON_KEPT: usize = 256;
+    /// `software` in HELLO, in bytes.
+    pub const SOFTWARE_KEPT: usize = 128;
+    /// Silence before a PING (SES-060, SES-062).
+    pub const PING_AFTER: Duration = Duration::from_secs(15);
+    /// PINGs without any answer (SES-062).
+    pub const PINGS_MAX: u8 = 3;
+    /// Time without a path (SES-063).
+    pub const PATH_GRACE: Duration = Duration::from_secs(30);
+    /// Counts that a peer may always cause at once (SES-094).
+    pub const LOAD_BURST: u32 = 1_000;
+    /// Counts that a peer may always cause in a second (SES-094).
+    pub const LOAD_PER_SECOND: u32 = 100;
+    /// PINGs that wait for their PONG (SES-094).
+    pub const LOAD_PINGS: usize = 16;
+    /// What a frame that brings nothing counts.
+    pub const LOAD_FRAME: u32 = 1;
+    /// What a stream that brings nothing counts.
+    pub const LOAD_STREAM: u32 = 2;
+    /// Body bytes for which a CREDIT counts nothing, in bytes.
+    pub const LOAD_CREDIT_BYTES: u64 = 1_024;
+    /// Bytes queued in the transport (BQC-008, BWS-008, RTC-014).
+    pub const TRANSPORT_QUEUE: usize = 262_144;
 }

@@ -111,5 +111,5 @@ impl Close {
 /// RFC 6455 section 7.4.2: codes below 1000 are unused, those up to 2999 are given out by the
 /// registry, and the rest are for libraries and applications.
 fn travels(code: u16) -> bool {
-    close_code::TRAVEL.contains(&code) || (3_000..5_000).contains(&code)
+    close_code::TRAVEL.contains(&code) || close_code::OTHERS.contains(&code)
 }

@@ -1,13 +1,7 @@
 //! How long an agent waits before it connects again (spec SIG-010).
 
+use crate::registry::limit::{LINK_HEALTHY, RECONNECT_FIRST, RECONNECT_MAX, RECONNECT_MIN};
 use std::time::{Duration, Instant};
-
-/// Shortest wait.
-pub const SHORTEST: Duration = Duration::from_secs(1);
-/// Longest wait.
-pub const LONGEST: Duration = Duration::from_secs(60);
-/// A link that was registered this long makes the waits start over.
-pub const HEALTHY: Duration = Duration::from_secs(60);
 
 /// Waits that double and are spread at random, so that the agents of a coord that restarted do
 /// not all come back in the same moment.
@@ -33,17 +27,17 @@ impl Backoff {
     /// doubles from 2 s to 60 s. `random` is any random number.
     pub fn after_failure(&mut self, now: Instant, random: u64) -> Duration {
         if let Some(since) = self.registered_at.take()
-            && now.saturating_duration_since(since) >= HEALTHY
+            && now.saturating_duration_since(since) >= LINK_HEALTHY
         {
             self.failures = 0;
         }
-        self.failures = self.failures.saturating_add(1);
-        let cap = SHORTEST
+        let cap = RECONNECT_FIRST
             .saturating_mul(2_u32.saturating_pow(self.failures))
-            .min(LONGEST);
+            .min(RECONNECT_MAX);
+        self.failures = self.failures.saturating_add(1);
         // Both are at most 60 s, so milliseconds fit; 2^64 possible draws make the bias harmless.
-        let spread = u64::try_from((cap - SHORTEST).as_millis()).unwrap_or(0);
-        SHORTEST + Duration::from_millis(random % (spread + 1))
+        let spread = u64::try_from((cap - RECONNECT_MIN).as_millis()).unwrap_or(0);
+        RECONNECT_MIN + Duration::from_millis(random % (spread + 1))
     }
 }
 
@@ -82,8 +76,12 @@ mod tests {
         backoff.registered(now);
         assert_eq!(cap(&mut backoff, now + Duration::from_secs(59)), 60);
         backoff.registered(now);
-        assert_eq!(cap(&mut backoff, now + HEALTHY), 2);
-        assert_eq!(cap(&mut backoff, now + HEALTHY * 9), 4, "counted once only");
+        assert_eq!(cap(&mut backoff, now + LINK_HEALTHY), 2);
+        assert_eq!(
+            cap(&mut backoff, now + LINK_HEALTHY * 9),
+            4,
+            "counted once only"
+        );
     }
 
     proptest! {
@@ -93,7 +91,7 @@ mod tests {
             let (mut backoff, now) = (Backoff::new(), start());
             for random in draws {
                 let wait = backoff.after_failure(now, random);
-                prop_assert!((SHORTEST..=LONGEST).contains(&wait));
+                prop_assert!((RECONNECT_MIN..=RECONNECT_MAX).contains(&wait));
             }
         }
     }

@@ -1,12 +1,10 @@
 //! One ICE candidate as it travels (spec SIG-013).
 
 use crate::limits::MAX_CANDIDATE;
+use crate::registry::limit::SDP_MID_MAX;
 use bytes::Bytes;
 use p2claw_identity::SessionId;
 use p2claw_proto::v1;
-
-/// Longest media identification tag, in bytes. Browsers use `0` or `data`.
-const MAX_MID: usize = 64;
 
 /// Why a candidate was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +38,7 @@ impl IceCandidate {
         sdp_mid: impl Into<String>,
     ) -> Result<Self, CandidateError> {
         let (candidate, sdp_mid) = (candidate.into(), sdp_mid.into());
-        if candidate.len() > MAX_CANDIDATE || sdp_mid.len() > MAX_MID {
+        if candidate.len() > MAX_CANDIDATE || sdp_mid.len() > SDP_MID_MAX {
             return Err(CandidateError::TooLong);
         }
         if candidate

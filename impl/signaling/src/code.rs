@@ -1,5 +1,6 @@
 //! Signal codes as text and as HTTP (spec/registries/signal-codes.csv).
 
+use crate::registry;
 use p2claw_identity::NameError;
 use p2claw_identity::statement::StatementError;
 use p2claw_proto::v1::SignalCode;
@@ -26,24 +27,32 @@ pub fn from_number(number: i32) -> SignalCode {
 /// The HTTP status that goes with a code on the visitor's side (spec SIG-019).
 #[must_use]
 pub fn http_status(code: SignalCode) -> u16 {
-    match code {
-        SignalCode::Malformed | SignalCode::Version | SignalCode::BadOffer => 400,
-        SignalCode::NoSuchAlias | SignalCode::NoSuchApp | SignalCode::NoSuchVisit => 404,
-        SignalCode::Revoked => 410,
-        SignalCode::Limit => 429,
-        SignalCode::CoordUnreachable => 502,
-        SignalCode::AgentOffline | SignalCode::ShuttingDown => 503,
-        SignalCode::AgentTimeout => 504,
-        SignalCode::Ok
-        | SignalCode::UnknownKind
-        | SignalCode::BadSignature
-        | SignalCode::Stale
-        | SignalCode::WrongDomain
-        | SignalCode::Unexpected
-        | SignalCode::NameInvalid
-        | SignalCode::NameReserved
-        | SignalCode::Internal
-        | SignalCode::HeartbeatLost => 500,
+    registry::http_status(code).unwrap_or(500)
+}
+
+/// Why an answer does not come from the app: a value of the field `p2claw-error` and its status.
+/// [`registry::http_error`] has all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpError {
+    name: &'static str,
+    status: u16,
+}
+
+impl HttpError {
+    pub(crate) const fn new(name: &'static str, status: u16) -> Self {
+        Self { name, status }
+    }
+
+    /// The value of the field.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// The status of an answer with it.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        self.status
     }
 }
 

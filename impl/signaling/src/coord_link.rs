@@ -11,9 +11,11 @@ use crate::bucket::Bucket;
 use crate::candidate::IceCandidate;
 use crate::limits::{LINK_BURST, LINK_PER_SECOND, LINK_QUEUE, MAX_SDP, MISSED_HEARTBEATS};
 use crate::link::{Outbox, Timer, Timers, clip, decode, kind_name};
+use crate::registry::limit::STATEMENT_MAX;
 use crate::visitor::CheckedRequest;
 use crate::{SignalCode, code};
 use bytes::Bytes;
+use p2claw_identity::registry::limit::SIGNATURE_BYTES;
 use p2claw_identity::statement::{verify_registration, verify_revocation};
 use p2claw_identity::{HostLabel, Nonce, PROTOCOL_VERSION, PeerId, SessionId};
 use p2claw_proto::v1::envelope::Kind;
@@ -23,11 +25,6 @@ use std::time::Instant;
 
 pub use self::events::{CoordEvent, CoordLinkConfig, WelcomeFacts};
 pub use crate::link::{LinkError, SendError};
-
-/// Longest serialized visit statement that is passed on, in bytes. Version 1 has about 200.
-const MAX_STATEMENT: usize = 4096;
-/// Bytes of an Ed25519 signature.
-const SIGNATURE: usize = 64;
 
 /// ```text
 ///               Hello               welcome()
@@ -478,8 +475,8 @@ impl CoordLink {
             return self.decline(seq, SignalCode::Malformed, "a session id has 16 bytes");
         };
         let fits = answer.sdp.len() <= MAX_SDP
-            && answer.statement.len() <= MAX_STATEMENT
-            && answer.signature.len() == SIGNATURE;
+            && answer.statement.len() <= STATEMENT_MAX
+            && answer.signature.len() == SIGNATURE_BYTES;
         if fits {
             self.events
                 .push_back(CoordEvent::Answer { session_id, answer });

@@ -38,6 +38,7 @@ pub mod coord_link;
 pub mod event_stream;
 pub mod limits;
 mod link;
+pub mod registry;
 pub mod sdp;
 pub mod turn;
 pub mod visitor;

@@ -2,31 +2,34 @@
 
 use std::time::Duration;
 
+use crate::registry::limit;
+
 /// Longest message on the control link, in bytes (spec SIG-002). An offer and an answer fit twice.
-pub const MAX_ENVELOPE: usize = 64 * 1024;
+pub const MAX_ENVELOPE: usize = limit::ENVELOPE_MAX;
 /// Longest session description, in bytes (spec SIG-012). Browsers send 1 to 3 KiB.
-pub const MAX_SDP: usize = 32 * 1024;
+pub const MAX_SDP: usize = limit::DESCRIPTION_MAX;
 /// Longest candidate-attribute, in bytes (spec SIG-013). Real ones stay below 300.
-pub const MAX_CANDIDATE: usize = 1024;
-/// Longest free text in a message (software name, reason, detail), in bytes. For readers of logs.
-pub const MAX_TEXT: usize = 256;
+pub const MAX_CANDIDATE: usize = limit::CANDIDATE_MAX;
+/// Longest free text in a message (software name, reason, detail), in bytes (spec ERR-006). For
+/// readers of logs.
+pub const MAX_TEXT: usize = limit::SIGNAL_TEXT_KEPT;
 /// Longest body of a visit request or update, in bytes (spec SIG-020).
-pub const MAX_VISIT_BODY: usize = 64 * 1024;
+pub const MAX_VISIT_BODY: usize = limit::ENVELOPE_MAX;
 /// Candidates in one visit, either way (spec SIG-013). A host with ten addresses has about 40.
-pub const MAX_CANDIDATES: usize = 128;
+pub const MAX_CANDIDATES: usize = limit::CANDIDATES_MAX;
 
 /// How often an agent shows that it is there (spec SIG-006).
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+pub const HEARTBEAT: Duration = limit::HEARTBEAT;
 /// Heartbeats that may fail to come before a link is dead: 45 s (spec SIG-006).
-pub const MISSED_HEARTBEATS: u32 = 3;
+pub const MISSED_HEARTBEATS: u32 = limit::MISSED_HEARTBEATS;
 /// How long Challenge, Hello and Welcome may take together (spec SIG-003).
-pub const HANDSHAKE: Duration = Duration::from_secs(10);
+pub const HANDSHAKE: Duration = limit::HANDSHAKE;
 /// How long an agent may take to answer an offer (spec SIG-016).
-pub const ANSWER: Duration = Duration::from_secs(10);
+pub const ANSWER: Duration = limit::ANSWER;
 /// How long a visit's stream stays open after the answer (spec SIG-017).
-pub const VISIT_AFTER_ANSWER: Duration = Duration::from_secs(30);
+pub const VISIT_AFTER_ANSWER: Duration = limit::VISIT_AFTER_ANSWER;
 /// How long a TURN credential holds (spec SIG-022).
-pub const TURN_LIFETIME: Duration = Duration::from_secs(3600);
+pub const TURN_LIFETIME: Duration = limit::TURN_LIFETIME;
 /// How old credentials become before coord sends an agent newer ones (spec SIG-048): what an agent
 /// begins with them has half an hour at least.
 pub const TURN_RENEWAL: Duration = Duration::from_secs(1800);
@@ -36,18 +39,18 @@ pub const TURN_RENEWAL: Duration = Duration::from_secs(1800);
 pub const LINK_QUEUE: usize = 256;
 
 /// Messages that a link takes at once (`SIG-011`): candidates of a few dozen visits.
-pub const LINK_BURST: u32 = 1024;
+pub const LINK_BURST: u32 = limit::LINK_BURST;
 
 /// Messages that a link takes a second for ever (`SIG-011`): far more than any agent needs, and cheap
 /// to read.
-pub const LINK_PER_SECOND: u32 = 128;
+pub const LINK_PER_SECOND: u32 = limit::LINK_PER_SECOND;
 
 const _: () = assert!(
     2 * MAX_SDP <= MAX_ENVELOPE,
     "a description fits a message with room for its statement"
 );
 const _: () = assert!(
-    TURN_RENEWAL.as_secs() + 600 <= TURN_LIFETIME.as_secs(),
-    "credentials are renewed 10 min before they end"
+    TURN_RENEWAL.as_secs() + limit::TURN_RENEWAL_LEAD.as_secs() <= TURN_LIFETIME.as_secs(),
+    "credentials are renewed before the last that is allowed"
 );
 const _: () = assert!(MAX_SDP < MAX_VISIT_BODY, "an offer fits a visit request");

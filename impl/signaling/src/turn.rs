@@ -1,13 +1,10 @@
 //! TURN credentials that end by themselves: the REST scheme that coturn implements
 //! (draft-uberti-behave-turn-rest-00), spec SIG-022.
 
-use crate::limits::TURN_LIFETIME;
+use crate::registry::limit::{TURN_LIFETIME, TURN_RANDOM_DIGITS};
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-
-/// Hex digits of the random half of a username.
-const RANDOM_DIGITS: usize = 16;
 
 /// What a client shows to the relay.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,7 +39,7 @@ pub enum CredentialError {
 
 /// Makes a credential that holds for one hour. `random` must be 8 fresh random bytes.
 #[must_use]
-pub fn issue(secret: &[u8], random: [u8; 8], now_unix: i64) -> Credential {
+pub fn issue(secret: &[u8], random: [u8; TURN_RANDOM_DIGITS / 2], now_unix: i64) -> Credential {
     let lifetime = i64::try_from(TURN_LIFETIME.as_secs()).unwrap_or(i64::MAX);
     let expires_at = now_unix.saturating_add(lifetime);
     let random = data_encoding::HEXLOWER.encode(&random);
@@ -65,7 +62,7 @@ pub fn password_for(
 ) -> Result<String, CredentialError> {
     let (expiry, random) = username.split_once(':').ok_or(CredentialError::Form)?;
     let digits = !expiry.is_empty() && expiry.bytes().all(|b| b.is_ascii_digit());
-    let hex = random.len() == RANDOM_DIGITS && random.bytes().all(|b| b.is_ascii_hexdigit());
+    let hex = random.len() == TURN_RANDOM_DIGITS && random.bytes().all(|b| b.is_ascii_hexdigit());
     if !(digits && hex) {
         return Err(CredentialError::Form);
     }

@@ -24,6 +24,7 @@ use p2claw_proto::v1::IceServer;
 use p2claw_session::{Config, ErrorCode, Role, SessionError};
 use p2claw_signaling::{
     SignalCode,
+    registry::limit,
     visitor::{VisitCheck, VisitError, VisitorEvent},
 };
 use tokio::{
@@ -48,11 +49,11 @@ const NO_PATH: Duration = Duration::from_secs(5);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Longest that signaling goes on beside the session, for candidates of a better path (SIG-030).
-const SETTLE: Duration = Duration::from_secs(2);
+const SETTLE: Duration = limit::SETTLE;
 
 /// The same while the path is not known to be the best: behind a restart, or through a relay. For as
 /// long are direct pairs checked (RTC-022), and a slow machine may learn late of its own.
-const SETTLE_SEARCH: Duration = Duration::from_secs(10);
+const SETTLE_SEARCH: Duration = limit::SETTLE_SEARCH;
 
 /// How long the last words of a visit that failed may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@ use p2claw_signaling::{
     SignalCode,
     candidate::IceCandidate,
     limits::MAX_CANDIDATES,
+    registry::limit::ANSWER,
     visitor::{VisitCheck, VisitError, VisitorEvent},
 };
 use tokio::time::{Instant, sleep_until};
@@ -18,8 +19,8 @@ use crate::{
     signaling::{OpenVisit, Signaling, plain},
 };
 
-/// Coord gives an agent 10 s to answer (SIG-016); a little more for the way.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(13);
+/// What coord gives an agent to answer (SIG-016), and a little more for the way.
+const ANSWER_DEADLINE: Duration = ANSWER.saturating_add(Duration::from_secs(3));
 
 /// Candidates that are found within this time travel together.
 const BATCH: Duration = Duration::from_millis(15);

@@ -328,27 +328,49 @@ pub struct IceServers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum SignalCode {
+    /// Nothing is wrong.
     Ok = 0,
+    /// A message that cannot be read or breaks a rule.
     Malformed = 1,
+    /// A message kind that the receiver does not know.
     UnknownKind = 2,
+    /// No version in common.
     Version = 3,
+    /// The signature does not verify.
     BadSignature = 4,
+    /// The statement is too old or too new or its nonce is not the one asked for.
     Stale = 5,
+    /// The statement names another domain.
     WrongDomain = 6,
+    /// A known message kind at a time when it is not allowed.
     Unexpected = 7,
+    /// A name that breaks the grammar.
     NameInvalid = 8,
+    /// A name that is reserved.
     NameReserved = 9,
+    /// More than is allowed.
     Limit = 10,
+    /// No agent has this alias.
     NoSuchAlias = 11,
+    /// The agent has no route of this name.
     NoSuchApp = 12,
+    /// The agent has no link to coord.
     AgentOffline = 13,
+    /// The agent did not answer in time.
     AgentTimeout = 14,
+    /// No visit has this session id.
     NoSuchVisit = 15,
+    /// The SDP offer cannot be used.
     BadOffer = 16,
+    /// The alias was given up for ever.
     Revoked = 17,
+    /// The sender of the code is about to stop.
     ShuttingDown = 18,
+    /// The sender of the code failed on its own account.
     Internal = 19,
+    /// Nothing came for too long.
     HeartbeatLost = 20,
+    /// The edge cannot reach coord.
     CoordUnreachable = 21,
 }
 impl SignalCode {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::registry::limit;
+
 /// What both ends keep to where one of them says nothing (RFC 8445 section 14.2).
-pub const USUAL: Duration = Duration::from_millis(50);
+pub const USUAL: Duration = limit::PACING_USUAL;
 
 /// What this end asks for. A check has about 140 bytes with its headers: 56 kbit/s until a path is
 /// found.
-pub const WANTED: Duration = Duration::from_millis(20);
+pub const WANTED: Duration = limit::PACING_WANTED;
 
 const ATTRIBUTE: &str = "a=ice-pacing:";
 

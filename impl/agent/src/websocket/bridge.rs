@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use p2claw_session::{Close, ErrorCode, registry::close_code};
+use p2claw_session::{
+    Close, ErrorCode,
+    registry::{close_code, limit},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -18,7 +21,7 @@ use crate::connection::{
 };
 
 /// How long either side has to answer a close (`WSK-021`).
-const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
+const CLOSE_DEADLINE: Duration = limit::CLOSE_ANSWER;
 
 /// What the two users of a bridge do differently.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 /** The part of proto/p2claw/v1/signaling.proto that a visitor meets, under the same names. */
 import { readLength } from "./protobuf-length.ts";
 import * as pb from "./protobuf.ts";
+import { Limit } from "./registry.ts";
 
 export interface IceServer {
   urls: string[];
@@ -131,9 +132,6 @@ export const decodeVisitStatement = (bytes: Uint8Array): VisitStatement =>
     agentFingerprint: none(), expiresAtMs: 0, publicKey: none(), app: "",
   });
 
-/** Longest event accepted in the stream of a visit: the limit of the message that carried it to coord. */
-const MAX_EVENT_BYTES = 65_536;
-
 /** Cuts the streamed response of a visit into its length-delimited events. */
 export class VisitEventReader {
   #pending: Uint8Array = none();
@@ -148,7 +146,7 @@ export class VisitEventReader {
     for (;;) {
       const length = readLength(joined, offset);
       if (length === undefined) break;
-      if (length.value > MAX_EVENT_BYTES) throw new pb.MalformedMessage("an event of the visit is too long");
+      if (length.value > Limit.ENVELOPE_MAX) throw new pb.MalformedMessage("an event of the visit is too long");
       const end = length.next + length.value;
       if (end > joined.length) break;
       events.push(decodeVisitEvent(joined.subarray(length.next, end)));

@@ -1,5 +1,6 @@
 /** Parsing of `Set-Cookie` and of cookie dates (RFC 6265bis section 5). */
 
+import { Limit } from "../codec/registry.ts";
 import type { SameSite } from "../port/messages.ts";
 
 /** What one `Set-Cookie` line, or one write to `document.cookie`, asks for. */
@@ -16,8 +17,6 @@ export interface SetCookie {
   sameSite: SameSite | undefined;
 }
 
-/** Longest name and value together (RFC 6265bis section 5.6). */
-const MAX_PAIR = 4_096;
 const MAX_ATTRIBUTE = 1_024;
 /** No cookie outlives this (RFC 6265bis section 5.5). */
 const MAX_AGE_MS = 400 * 24 * 3_600_000;
@@ -44,7 +43,7 @@ export function parseSetCookie(line: string, now: number): SetCookie | undefined
   const name = trim(equals < 0 ? "" : pair.slice(0, equals));
   const value = trim(equals < 0 ? pair : pair.slice(equals + 1));
   if (name === "" && (value === "" || /^__(secure|host)-/i.test(value))) return undefined;
-  if (name.length + value.length > MAX_PAIR) return undefined;
+  if (name.length + value.length > Limit.COOKIE_MAX) return undefined;
   const cookie: SetCookie = { name, value, expires: null, path: undefined, domain: undefined, secure: false, httpOnly: false, sameSite: undefined };
   let maxAge: number | undefined;
   let date: number | undefined;

@@ -1,4 +1,5 @@
 /** Strict Ed25519 verification: what every implementation agrees on, beyond what WebCrypto checks. */
+import { Limit } from "../codec/registry.ts";
 import { hex } from "./bytes.ts";
 
 /** The group's order L, little-endian bytes. */
@@ -39,7 +40,7 @@ function isReduced(scalar: Uint8Array): boolean {
 export async function verifyStrict(
   crypto: SubtleCrypto, publicKey: Uint8Array, signature: Uint8Array, context: string, bytes: Uint8Array,
 ): Promise<boolean> {
-  if (publicKey.length !== 32 || signature.length !== 64) return false;
+  if (publicKey.length !== Limit.PUBLIC_KEY_BYTES || signature.length !== Limit.SIGNATURE_BYTES) return false;
   if (hasSmallOrder(publicKey) || hasSmallOrder(signature.slice(0, 32)) || !isReduced(signature.slice(32))) return false;
   const prefix = new TextEncoder().encode(context);
   const signed = new Uint8Array(prefix.length + 1 + bytes.length);

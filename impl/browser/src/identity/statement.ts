@@ -1,4 +1,5 @@
 /** The agent's signed statement about one visit, checked before any SDP of the agent's is used. */
+import { Limit } from "../codec/registry.ts";
 import { type VisitStatement, decodeVisitStatement } from "../codec/signaling-messages.ts";
 import { equalBytes } from "./bytes.ts";
 import { verifyStrict } from "./ed25519.ts";
@@ -7,10 +8,8 @@ import { sdpFingerprint } from "./sdp.ts";
 
 const CONTEXT = "p2claw/v1 visit";
 const VERSION = 1;
-/** How far two clocks may differ (IDN-017). */
-const SKEW_MS = 60_000;
-/** How far ahead a statement may expire: 60 s of life and the skew. */
-const MAX_LIFE_MS = 120_000;
+/** How far ahead a statement may expire: its life and the skew. */
+const MAX_AHEAD_MS = Limit.STATEMENT_LIFETIME_MS + Limit.CLOCK_SKEW_MS;
 
 /** Why a visit was stopped. These codes are shown, and read by automation. */
 export type Refusal =
@@ -67,6 +66,6 @@ export async function checkAnswer(crypto: SubtleCrypto, visit: Visit, answer: An
   const agent = sdpFingerprint(answer.sdp);
   if (!agent || !equalBytes(statement.agentFingerprint, agent)) return refuse("FINGERPRINT");
   const { expiresAtMs } = statement;
-  if (expiresAtMs <= visit.now - SKEW_MS || expiresAtMs > visit.now + MAX_LIFE_MS) return refuse("EXPIRED");
+  if (expiresAtMs <= visit.now - Limit.CLOCK_SKEW_MS || expiresAtMs > visit.now + MAX_AHEAD_MS) return refuse("EXPIRED");
   return { ok: true, peerId: presented };
 }

@@ -1,13 +1,12 @@
 /** What a peer may make this end do without any use (SES-090, SES-094). */
+import { Limit } from "../codec/registry.ts";
 
 /** Twice what a peer may always do, for the two ends count at different times. */
-const BURST = 2_000;
-const PER_SECOND = 200;
-/** For so many body bytes, in either direction, one comes back. */
-const BYTES = 1_024;
+const BURST = 2 * Limit.LOAD_BURST;
+const PER_SECOND = 2 * Limit.LOAD_PER_SECOND;
 
 /** What frames count. */
-export const Cost = { FRAME: 1, STREAM: 2 } as const;
+export const Cost = { FRAME: Limit.LOAD_FRAME, STREAM: Limit.LOAD_STREAM } as const;
 
 export class Budget {
   #left = BURST;
@@ -19,7 +18,7 @@ export class Budget {
 
   /** Body bytes have gone either way. */
   moved(bytes: number): void {
-    this.#left = Math.min(BURST, this.#left + bytes / BYTES);
+    this.#left = Math.min(BURST, this.#left + bytes / Limit.LOAD_CREDIT_BYTES);
   }
 
   /** Takes what a frame costs; false where too little is left. */

@@ -1,4 +1,5 @@
 /** Field rules of RFC 9110 section 5 and RFC 9113 section 8.2, as far as a visitor needs them (SES-030 to SES-039). */
+import { Limit } from "../codec/registry.ts";
 import type { Field, Request, Response } from "../codec/session-messages.ts";
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
@@ -69,6 +70,6 @@ export function contentLength(fields: readonly Field[]): number | "bad" | undefi
   const values = new Set(fields.filter(({ name }) => name === "content-length").map(({ value }) => valueText(value)));
   if (values.size === 0) return undefined;
   const [value] = values;
-  if (values.size > 1 || value === undefined || !/^\d{1,15}$/.test(value)) return "bad";
+  if (values.size > 1 || value === undefined || !/^\d+$/.test(value) || value.length > Limit.LENGTH_DIGITS) return "bad";
   return Number(value);
 }

@@ -2,10 +2,7 @@
  * Whether the other end lives: PING after silence, given up after three (SES-060, SES-062); and how
  * long a lost path is waited for (SES-063).
  */
-
-const PING_AFTER_MS = 15_000;
-const MAX_PINGS = 3;
-const PATH_MS = 30_000;
+import { Limit } from "../codec/registry.ts";
 
 export class Liveness {
   #pingAt: number;
@@ -13,7 +10,7 @@ export class Liveness {
   /** When there is no more waiting for a path; without a path only. */
   #pathBy: number | undefined;
   constructor(now: number) {
-    this.#pingAt = now + PING_AFTER_MS;
+    this.#pingAt = now + Limit.PING_AFTER_MS;
   }
   get deadline(): number {
     return Math.min(this.#pingAt, this.#pathBy ?? Number.POSITIVE_INFINITY);
@@ -21,12 +18,12 @@ export class Liveness {
   /** Something came from the other end. */
   heard(now: number): void {
     this.#pings = 0;
-    this.#pingAt = now + PING_AFTER_MS;
+    this.#pingAt = now + Limit.PING_AFTER_MS;
     this.#pathBy = undefined;
   }
   /** The transport's packets no longer arrive; what it says again later changes nothing. */
   pathLost(now: number): void {
-    this.#pathBy ??= now + PATH_MS;
+    this.#pathBy ??= now + Limit.PATH_GRACE_MS;
   }
   pathFound(): void {
     this.#pathBy = undefined;
@@ -35,9 +32,9 @@ export class Liveness {
   check(now: number): { do: "wait" } | { do: "ping"; token: number } | { do: "end"; reason: string } {
     if (this.#pathBy !== undefined && now >= this.#pathBy) return { do: "end", reason: "the path was lost for too long" };
     if (now < this.#pingAt) return { do: "wait" };
-    if (this.#pings === MAX_PINGS) return { do: "end", reason: "the other end does not answer" };
+    if (this.#pings === Limit.PINGS_MAX) return { do: "end", reason: "the other end does not answer" };
     this.#pings += 1;
-    this.#pingAt = now + PING_AFTER_MS;
+    this.#pingAt = now + Limit.PING_AFTER_MS;
     return { do: "ping", token: this.#pings };
   }
 }

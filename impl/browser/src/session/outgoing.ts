@@ -1,7 +1,7 @@
 /** What waits to be sent in the request half of a stream, and how it is cut into frames. */
 import { FrameType, beginFrame, encodeFrame, headerLength } from "../codec/frame.ts";
+import { Limit } from "../codec/registry.ts";
 import { type WsClose, encodeWsClose } from "../codec/session-messages.ts";
-import { MESSAGE_CHARGE } from "./websocket.ts";
 
 export interface OutgoingFrame {
   message: Uint8Array<ArrayBuffer>;
@@ -129,7 +129,7 @@ export class OutgoingMessages {
     const message = this.#messages[0];
     if (message && (message.complete || message.queue.length > 0)) {
       const { text, queue, complete } = message;
-      const bytes = Math.min(queue.length, maxFrame - headerLength(FrameType.WS_TEXT, stream), credit - MESSAGE_CHARGE);
+      const bytes = Math.min(queue.length, maxFrame - headerLength(FrameType.WS_TEXT, stream), credit - Limit.MESSAGE_CHARGE);
       const last = complete && bytes === queue.length;
       // A part has at least one byte (WSK-011).
       if (bytes <= 0 && !last) return undefined;
@@ -138,7 +138,7 @@ export class OutgoingMessages {
       queue.moveInto(frame, bytes);
       message.begun = true;
       if (last) this.#messages.shift();
-      return { message: frame, bytes, charge: bytes + MESSAGE_CHARGE, last: false };
+      return { message: frame, bytes, charge: bytes + Limit.MESSAGE_CHARGE, last: false };
     }
     if (!this.#close) return undefined;
     return { message: encodeFrame(FrameType.WS_CLOSE, stream, encodeWsClose(this.#close)), bytes: 0, charge: 0, last: true };

@@ -1,12 +1,12 @@
 /** What the agent's frames do to the receiving half of a stream (spec/v1/session.md, "Exchanges"). */
-import { FrameType } from "../codec/registry.ts";
+import { FrameType, Limit } from "../codec/registry.ts";
 import * as msg from "../codec/session-messages.ts";
 import { ErrorCode, SessionError, protocolError } from "./errors.ts";
 import type { SessionEvent } from "./event.ts";
 import { contentLength, responseFault, trailersFault } from "./fields.ts";
 import { OutgoingMessages } from "./outgoing.ts";
 import type { Stream } from "./stream.ts";
-import { MESSAGE_CHARGE, acceptFault, chargeOf, closeFault } from "./websocket.ts";
+import { acceptFault, chargeOf, closeFault } from "./websocket.ts";
 
 /** What a session does on behalf of its streams. */
 export interface Surroundings {
@@ -128,7 +128,7 @@ export class Receiver {
   #onMessage(stream: Stream, text: boolean, bytes: Uint8Array, last: boolean): void {
     if (bytes.length === 0 && !last) throw protocolError("a part of a message without a byte");
     if (stream.receiving !== "messages") throw outOfPlace(stream, "a message");
-    const charge = bytes.length + MESSAGE_CHARGE;
+    const charge = bytes.length + Limit.MESSAGE_CHARGE;
     const data = stream.incoming.take(text, bytes, last);
     if (data !== undefined) return this.#session.tell({ kind: "message", stream: stream.id, data, last, charge });
     this.#session.discard(charge);

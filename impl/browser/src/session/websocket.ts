@@ -1,5 +1,5 @@
 /** Rules of WebSockets over a session (spec/v1/websocket.md), as far as a visitor needs them. */
-import { FrameType, TRAVELLING } from "../codec/registry.ts";
+import { FrameType, Limit, OtherCloseCode, TRAVELLING } from "../codec/registry.ts";
 import type { Field, Response, WsClose } from "../codec/session-messages.ts";
 import { valueText } from "./fields.ts";
 
@@ -7,10 +7,6 @@ import { valueText } from "./fields.ts";
 export const WEBSOCKET = "websocket";
 /** Field of the subprotocols, in both directions (RFC 6455 section 11.3.4). */
 export const SUBPROTOCOL = "sec-websocket-protocol";
-/** Credit that each frame of a message takes besides its bytes (SES-040). */
-export const MESSAGE_CHARGE = 64;
-/** Longest reason of a close, in bytes of UTF-8 (RFC 6455 section 5.5). */
-export const MAX_REASON = 123;
 
 /** Fields that belong to one connection only (WSK-002). */
 const OF_ONE_CONNECTION: ReadonlySet<string> = new Set([
@@ -27,7 +23,7 @@ export function chargeOf(type: number, bytes: number): number {
     case FrameType.WS_TEXT_PART:
     case FrameType.WS_BINARY:
     case FrameType.WS_BINARY_PART:
-      return bytes + MESSAGE_CHARGE;
+      return bytes + Limit.MESSAGE_CHARGE;
     default:
       return 0;
   }
@@ -62,6 +58,6 @@ export function acceptFault({ status, fields, end }: Response, asked: readonly s
 /** Why a WS_CLOSE may not be sent or accepted; `undefined` where it may (WSK-020). */
 export function closeFault({ code, reason }: WsClose): string | undefined {
   if (code === 0) return reason === "" ? undefined : "a reason without a close code";
-  if (!TRAVELLING.includes(code) && (code < 3_000 || code > 4_999)) return `close code ${code} is none that travels`;
-  return new TextEncoder().encode(reason).length > MAX_REASON ? "a close reason that is too long" : undefined;
+  if (!TRAVELLING.includes(code) && (code < OtherCloseCode.MIN || code > OtherCloseCode.MAX)) return `close code ${code} is none that travels`;
+  return new TextEncoder().encode(reason).length > Limit.CLOSE_REASON_MAX ? "a close reason that is too long" : undefined;
 }

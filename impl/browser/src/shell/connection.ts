@@ -5,6 +5,7 @@
  *       |                  |  ^ path lost: restarts of ICE, while the session waits (SES-063)
  *       +--failed--> over  +--+
  */
+import { Limit } from "../codec/registry.ts";
 import type { HostLabel } from "../identity/host-label.ts";
 import { type Introduced, Introduction } from "./introduction.ts";
 import { type Path, pathOf } from "./path.ts";
@@ -12,16 +13,10 @@ import type { Pins } from "./pins.ts";
 import { Restarts } from "./restarts.ts";
 import { VisitError } from "./visit-error.ts";
 
-/** Lanes offered (RTC-003). */
-const LANES = 4;
-/** Coord gives an agent 10 s to answer; a little more for the way. */
-const ANSWER_MS = 13_000;
+/** What coord gives an agent to answer, and a little more for the way. */
+const PATIENCE_MS = Limit.ANSWER_MS + 3_000;
 /** From the answer to the first open lane. */
 const CONNECT_MS = 20_000;
-/** Longest that signaling goes on beside the session, for candidates of a better path. */
-const SETTLE_MS = 2_000;
-/** The same while a better path is looked for: behind a restart of one that carries, or through a relay. */
-const SETTLE_SEARCH_MS = 10_000;
 
 export interface ConnectionEvents {
   /** The channels, at once: they can be transferred only before they open. */
@@ -62,12 +57,12 @@ export class Connection {
     this.#events = events;
     this.#peer = new RTCPeerConnection();
     this.#introduction = new Introduction(address, pins, this.#peer);
-    const channels = Array.from({ length: LANES }, (_, id) => this.#peer.createDataChannel("p2claw", { negotiated: true, id, ordered: true }));
+    const channels = Array.from({ length: Limit.LANES_MADE }, (_, id) => this.#peer.createDataChannel("p2claw", { negotiated: true, id, ordered: true }));
     events.onChannels(channels);
     this.#peer.onicecandidate = ({ candidate }) => this.#introduction.send(candidate);
     this.#peer.onconnectionstatechange = () => this.#onState();
     this.#peer.oniceconnectionstatechange = () => this.#endVisit();
-    this.#allow(ANSWER_MS, "AGENT_TIMEOUT", "the agent did not answer in time");
+    this.#allow(PATIENCE_MS, "AGENT_TIMEOUT", "the agent did not answer in time");
     // What signaling brings cannot harm a session that is there.
     void this.#introduction.run((agent) => this.#onAnswered(agent)).catch((error: unknown) => this.#state === "connecting" && this.#fail(error));
   }
@@ -178,7 +173,7 @@ export class Connection {
     clearTimeout(this.#settling);
     const introduction = this.#introduction;
     const searches = this.#restarted || this.#isRelayed;
-    this.#settling = setTimeout(() => introduction.end(), searches ? SETTLE_SEARCH_MS : SETTLE_MS);
+    this.#settling = setTimeout(() => introduction.end(), searches ? Limit.SETTLE_SEARCH_MS : Limit.SETTLE_MS);
   }
 
   /** Once ICE has chosen a path, candidates are of no use to a session that is open; one on a relay may find a better path. */

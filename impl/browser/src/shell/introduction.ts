@@ -1,4 +1,5 @@
 /** One exchange of offer and answer: for a new session, or to restart the ICE of one that runs. */
+import { Limit } from "../codec/registry.ts";
 import { type Candidate, type IceServer, type VisitAnswer, decodeIceServers, decodeVisitStatement } from "../codec/signaling-messages.ts";
 import { equalBytes } from "../identity/bytes.ts";
 import type { HostLabel } from "../identity/host-label.ts";
@@ -11,10 +12,6 @@ import { VisitError } from "./visit-error.ts";
 
 /** Longest wait for the list of ICE servers; without it the direct paths still work. */
 const ICE_SERVERS_MS = 2_000;
-
-/** What an agent may send in one visit (SIG-013). */
-const MAX_CANDIDATES = 128;
-const MAX_CANDIDATE_BYTES = 1_024;
 
 /** Whom a session is with: the answer to a restart has to say the same (SIG-046). */
 export interface Introduced {
@@ -31,7 +28,7 @@ export class Introduction {
   readonly #peer: RTCPeerConnection;
   readonly #running: Introduced | undefined;
   readonly #visit = new Visit();
-  readonly #nonce = crypto.getRandomValues(new Uint8Array(32));
+  readonly #nonce = crypto.getRandomValues(new Uint8Array(Limit.NONCE_BYTES));
   #offer: RTCSessionDescriptionInit = { type: "offer" };
   #answered = false;
   /** Candidates of the agent's that have come. */
@@ -137,7 +134,7 @@ export class Introduction {
 
   async #onCandidate({ candidate, sdpMid }: Candidate): Promise<void> {
     this.#candidates += 1;
-    if (!isCandidate(candidate) || this.#candidates > MAX_CANDIDATES) throw new VisitError("MALFORMED", "a candidate that breaks the rules");
+    if (!isCandidate(candidate) || this.#candidates > Limit.CANDIDATES_MAX) throw new VisitError("MALFORMED", "a candidate that breaks the rules");
     // One that cannot be used is one path less.
     await this.#peer.addIceCandidate({ candidate, sdpMid: sdpMid || "0" }).catch(() => undefined);
   }
@@ -150,7 +147,7 @@ export class Introduction {
 /** One line, and no longer than it may be; "" says that there will be no more (SIG-013). */
 export function isCandidate(text: string): boolean {
   // eslint-disable-next-line no-control-regex
-  return text === "" || (/^candidate:[^\x00-\x1f\x7f-\x9f]*$/.test(text) && new TextEncoder().encode(text).length <= MAX_CANDIDATE_BYTES);
+  return text === "" || (/^candidate:[^\x00-\x1f\x7f-\x9f]*$/.test(text) && new TextEncoder().encode(text).length <= Limit.CANDIDATE_MAX);
 }
 
 const KEY_LABELS: Readonly<Record<KnownKey["from"], string>> = {

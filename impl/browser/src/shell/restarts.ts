@@ -7,16 +7,12 @@
  * A path that comes back by itself through a relay tells that the agent has moved; from there it may
  * be reached directly as well.
  *
- * News of the network make the next restart come at once.
+ * News of the network make the next restart come at once, as far as the agent takes it (SIG-047).
  */
+import { Limit } from "../codec/registry.ts";
 
-const LOST_MS = 2_000;
-const AGAIN_MS = 5_000;
-/** Nothing is lost on a relay, and an agent that has moved may have to find coord again. */
-const DETOUR_MS = 15_000;
-const DETOUR_ATTEMPTS = 3;
-/** The agent takes no more than one a second for long (SIG-047). */
-const APART_MS = 1_000;
+/** Attempts to leave a relay; then it is taken for the best there is. */
+const DETOUR_ATTEMPTS = 1 + Limit.DETOUR_REPEATS;
 
 export class Restarts {
   readonly #restart: () => void;
@@ -38,7 +34,7 @@ export class Restarts {
   lost(): void {
     if (this.#lost) return;
     this.#lost = true;
-    this.#schedule(LOST_MS);
+    this.#schedule(Limit.RESTART_AFTER_MS);
   }
 
   /** They arrive again. */
@@ -56,7 +52,7 @@ export class Restarts {
       if (this.#detours > 0) this.found();
     } else if (this.#wasDirect && this.#detours === 0) {
       this.#detours = DETOUR_ATTEMPTS;
-      this.#schedule(LOST_MS);
+      this.#schedule(Limit.RESTART_AFTER_MS);
     }
   }
 
@@ -74,13 +70,13 @@ export class Restarts {
 
   #schedule(milliseconds: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#run(), Math.max(milliseconds, this.#lastAt + APART_MS - this.#now()));
+    this.#timer = setTimeout(() => this.#run(), Math.max(milliseconds, this.#lastAt + Limit.RESTART_INTERVAL_MS - this.#now()));
   }
 
   #run(): void {
     this.#lastAt = this.#now();
-    if (this.#lost) this.#schedule(AGAIN_MS);
-    else if (this.#detours > 0 && --this.#detours > 0) this.#schedule(DETOUR_MS);
+    if (this.#lost) this.#schedule(Limit.RESTART_EVERY_MS);
+    else if (this.#detours > 0 && --this.#detours > 0) this.#schedule(Limit.DETOUR_EVERY_MS);
     this.#restart();
   }
 }

@@ -6,6 +6,7 @@
  *       |                      +------------closed--------------> CLOSED
  *       +--close()--> CLOSING --> CLOSED          (with an error)
  */
+import { CloseCode, Limit, OtherCloseCode } from "../codec/registry.ts";
 import { type FromSocket, PORT_WINDOW, type ToSocket } from "../port/messages.ts";
 
 const CONNECTING = 0;
@@ -19,10 +20,6 @@ const PART = 65_536;
 const REPORT = 32_768;
 /** Longest message, in bytes or characters. Not much above, it would be longer than a string can be. */
 const MAX_MESSAGE = 268_435_456;
-/** Longest reason of a close, in bytes of UTF-8. */
-const MAX_REASON = 123;
-const ABNORMAL = 1006;
-const TOO_BIG = 1009;
 
 type Realm = Window & typeof globalThis;
 
@@ -70,7 +67,7 @@ export class TunnelSocket {
     this.#over = over;
     port.onmessage = (event: MessageEvent<FromSocket>) => this.#receive(event.data);
     // Where the browser tells that the tunnel worker is gone.
-    port.addEventListener("close", () => this.#finish(ABNORMAL, "", false, this.readyState === CONNECTING ? "the tunnel is gone" : undefined));
+    port.addEventListener("close", () => this.#finish(CloseCode.ABNORMAL_CLOSURE, "", false, this.readyState === CONNECTING ? "the tunnel is gone" : undefined));
     this.#post({ t: "open", target: url.pathname + url.search, protocols });
   }
 
@@ -95,16 +92,16 @@ export class TunnelSocket {
 
   close(code?: unknown, reason?: unknown): void {
     const number = code === undefined ? 0 : Math.min(65_535, Math.max(0, Math.round(Number(code)) || 0));
-    if (code !== undefined && number !== 1000 && (number < 3000 || number > 4999)) {
+    if (code !== undefined && number !== CloseCode.NORMAL_CLOSURE && (number < OtherCloseCode.MIN || number > OtherCloseCode.MAX)) {
       throw this.#exception(`The close code must be either 1000, or between 3000 and 4999. ${number} is neither.`, "InvalidAccessError");
     }
     const text = reason === undefined ? "" : `${reason as string}`;
     const bytes = utf8.encode(text);
-    if (bytes.length > MAX_REASON) throw this.#exception(`The close reason must not be greater than ${MAX_REASON} UTF-8 bytes.`, "SyntaxError");
+    if (bytes.length > Limit.CLOSE_REASON_MAX) throw this.#exception(`The close reason must not be greater than ${Limit.CLOSE_REASON_MAX} UTF-8 bytes.`, "SyntaxError");
     if (this.readyState >= CLOSING) return;
     if (this.readyState === CONNECTING) return this.fail("it was closed before it was open");
     this.readyState = CLOSING;
-    this.#closing = { t: "close", code: number || (text === "" ? 0 : 1000), reason: new TextDecoder().decode(bytes) };
+    this.#closing = { t: "close", code: number || (text === "" ? 0 : CloseCode.NORMAL_CLOSURE), reason: new TextDecoder().decode(bytes) };
     this.#pump();
   }
 
@@ -112,7 +109,7 @@ export class TunnelSocket {
   fail(reason: string): void {
     this.readyState = CLOSING;
     this.#post({ t: "gone" });
-    setTimeout(() => this.#finish(ABNORMAL, "", false, reason), 0);
+    setTimeout(() => this.#finish(CloseCode.ABNORMAL_CLOSURE, "", false, reason), 0);
   }
 
   /** The page goes away. */
@@ -151,8 +148,8 @@ export class TunnelSocket {
     this.#parts.push(part);
     this.#length += part.length;
     if (this.#length > MAX_MESSAGE) {
-      this.#post({ t: "close", code: TOO_BIG, reason: "" });
-      return this.#finish(ABNORMAL, "", false, `a message is longer than ${MAX_MESSAGE} bytes`);
+      this.#post({ t: "close", code: CloseCode.MESSAGE_TOO_BIG, reason: "" });
+      return this.#finish(CloseCode.ABNORMAL_CLOSURE, "", false, `a message is longer than ${MAX_MESSAGE} bytes`);
     }
     if (!last) return;
     const parts = this.#parts;
@@ -199,7 +196,7 @@ export class TunnelSocket {
         },
         () => {
           this.#post({ t: "gone" });
-          this.#finish(ABNORMAL, "", false, "a Blob cannot be read");
+          this.#finish(CloseCode.ABNORMAL_CLOSURE, "", false, "a Blob cannot be read");
         },
       );
     }

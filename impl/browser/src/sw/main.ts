@@ -2,6 +2,7 @@
  * Service worker: a router without a state of its own. Documents of a tab get the shell; everything
  * else on this origin goes through the tunnel; signaling and other origins pass untouched.
  */
+import { HTTP_NOT_TUNNELLED } from "../codec/registry.ts";
 import { PORT_VERSIONS, type PageToServiceWorker, type ToServiceWorker } from "../port/messages.ts";
 import { RESERVED_PATH } from "../port/paths.ts";
 import { Abandoned } from "./abandoned.ts";
@@ -72,7 +73,7 @@ self.addEventListener("fetch", (event) => {
   } else if (request.mode === "navigate" && request.destination === "document") {
     // The shell could not pass a form on, and must not swallow it (BRO-014).
     const reads = request.method === "GET" || request.method === "HEAD";
-    event.respondWith(reads ? html(SHELL_HTML) : html(notSentPage(), 503, { "p2claw-error": "NOT_TUNNELLED" }));
+    event.respondWith(reads ? html(SHELL_HTML) : html(notSentPage(), HTTP_NOT_TUNNELLED.status, { "p2claw-error": HTTP_NOT_TUNNELLED.name }));
   } else {
     event.respondWith(throughTunnel(event));
   }

@@ -3,6 +3,7 @@
  * one. What is remembered here saves time only: the service worker may be stopped at any moment, and
  * then the shells are found anew.
  */
+import { CloseCode } from "../codec/registry.ts";
 import {
   type CookieScope, type FieldText, type FromServiceWorker, type FromSocket, type FromTunnel, type Patience, PORT_VERSION, type ToTunnel,
 } from "../port/messages.ts";
@@ -115,7 +116,7 @@ export class Tunnel {
     const own = await this.#owners.find({ page: id, newPage: "", referrer: url, keepalive: false, shell: undefined }, shells);
     const shell = shells.find((one) => one.id === own) ?? shells[0];
     if (shell) shell.postMessage({ p2claw: PORT_VERSION, type: "serve" } satisfies FromServiceWorker, [port]);
-    else port.postMessage({ t: "closed", code: 1006, reason: "", clean: false, failed: "no tab holds a connection to this address" } satisfies FromSocket);
+    else port.postMessage({ t: "closed", code: CloseCode.ABNORMAL_CLOSURE, reason: "", clean: false, failed: "no tab holds a connection to this address" } satisfies FromSocket);
   }
 
   /** Sends a request; settles when a tunnel worker has taken it. */

@@ -5,6 +5,7 @@
  *     ^                 |
  *     +---- REFUSED ----+   (only requests without a body)
  */
+import { HTTP_REQUEST_HEAD_TOO_LARGE } from "../codec/registry.ts";
 import type { Field } from "../codec/session-messages.ts";
 import { ErrorCode, RequestError, errorName } from "../session/errors.ts";
 import { valueBytes, valueText } from "../session/fields.ts";
@@ -220,11 +221,10 @@ export class Exchange implements StreamHandler, Waiter {
     return fields;
   }
 
-  /** Registry: spec/registries/http-errors.csv, REQUEST_HEAD_TOO_LARGE. */
   #answerHeadTooLarge(): void {
     const bytes = new TextEncoder().encode("The head of this request does not fit into one frame. Shorten the address or the cookies.\n");
-    const fields: FieldText[] = [["content-type", "text/plain; charset=utf-8"], ["p2claw-error", "REQUEST_HEAD_TOO_LARGE"]];
-    this.#around.post({ t: "head", id: this.id, status: 431, fields });
+    const fields: FieldText[] = [["content-type", "text/plain; charset=utf-8"], ["p2claw-error", HTTP_REQUEST_HEAD_TOO_LARGE.name]];
+    this.#around.post({ t: "head", id: this.id, status: HTTP_REQUEST_HEAD_TOO_LARGE.status, fields });
     this.#delivered = bytes.length;
     this.#around.post({ t: "chunk", id: this.id, bytes }, [bytes.buffer]);
     this.#ended = true;

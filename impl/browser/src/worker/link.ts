@@ -1,4 +1,5 @@
 /** One session on its data channels: drives the protocol core with channels, timers and handlers. */
+import { Limit } from "../codec/registry.ts";
 import type { Field } from "../codec/session-messages.ts";
 import { ErrorCode, errorName } from "../session/errors.ts";
 import { type RequestHead, Session } from "../session/session.ts";
@@ -31,11 +32,9 @@ export interface LinkEvents {
 
 /** Body bytes of a response that may wait here for the page. */
 const STREAM_WINDOW = 1_048_576;
-/** The same for the 100 streams that an agent allows: none that nobody reads stops the others (SES-046). */
-const SESSION_WINDOW = 100 * STREAM_WINDOW;
-/** Bytes left to the browser's own queue; more would take the order out of our hands (RTC-014). */
-const MAX_BUFFERED = 262_144;
-/** Below this a channel asks for more. At most a quarter of `MAX_BUFFERED` over the lanes in use. */
+/** The same for the streams that an agent allows: none that nobody reads stops the others (SES-046). */
+const SESSION_WINDOW = DEFAULT_SETTINGS.maxStreams * STREAM_WINDOW;
+/** Below this a channel asks for more. At most an eighth of `Limit.TRANSPORT_QUEUE` on each of the lanes in use. */
 const LOW_BUFFERED = 32_768;
 
 export class Link {
@@ -195,7 +194,7 @@ export class Link {
       for (const [lane, channel] of this.#channels.entries()) {
         if (channel.readyState !== "open") continue;
         // The last words go out in any case: they are few, and nothing comes behind them (SES-072).
-        if (buffered > MAX_BUFFERED && !this.#session.closed) return;
+        if (buffered > Limit.TRANSPORT_QUEUE && !this.#session.closed) return;
         const message = this.#session.transmit(lane);
         if (!message) continue;
         channel.send(message);

@@ -9,7 +9,7 @@
  * and holds no more than a window of messages.
  */
 import type { Field } from "../codec/session-messages.ts";
-import { CloseCode } from "../codec/registry.ts";
+import { CloseCode, Limit } from "../codec/registry.ts";
 import type { Environment } from "../port/environment.ts";
 import { type FromSocket, PORT_WINDOW, type ToSocket } from "../port/messages.ts";
 import { RequestError, errorName } from "../session/errors.ts";
@@ -19,8 +19,8 @@ import { handshakeFields } from "./handshake.ts";
 import type { Link, StreamHandler } from "./link.ts";
 import { MAX_REFUSALS, type Waiter, type WaitingRoom } from "./waiting-room.ts";
 
-/** An agent answers a close within 10 s (WSK-021); a little more for the way. */
-const CLOSE_MS = 15_000;
+/** What an agent has to answer a close (WSK-021), and a little more for the way. */
+const CLOSE_MS = Limit.CLOSE_ANSWER_MS + 5_000;
 /** What a page sends while it is being left comes within this time. */
 const LATE_MS = 100;
 /** The page hears of so many bytes that have left, or when all have. */

@@ -6,9 +6,10 @@ use futures_util::StreamExt as _;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
-use p2claw_identity::statement::CLOCK_SKEW_MS;
+use p2claw_identity::registry::limit::CLOCK_SKEW_MS;
 use p2claw_network::{ByteStream, Network};
 use p2claw_proto::v1::{Challenge, Envelope, IceServer, IceServers, envelope::Kind};
+use p2claw_signaling::registry::limit::ENVELOPE_MAX;
 use prost::Message as _;
 use serde_json::json;
 use tokio::time::timeout;
@@ -31,9 +32,6 @@ const LINK_DEADLINE: Duration = Duration::from_millis(1_500);
 
 /// For a request and its answer, the connection aside.
 const GET_DEADLINE: Duration = Duration::from_millis(1_500);
-
-/// Longest message and longest answer, in bytes (SIG-002, SIG-015).
-const MAX_BYTES: usize = 64 * 1024;
 
 /// Above this clocks are not in step, though nobody is refused yet.
 const DRIFT_MS: i64 = 10_000;
@@ -153,8 +151,8 @@ async fn challenge(target: &Target, stream: Box<dyn ByteStream>) -> Result<Chall
         HeaderValue::from_static("p2claw.v1"),
     );
     let config = WebSocketConfig::default()
-        .max_message_size(Some(MAX_BYTES))
-        .max_frame_size(Some(MAX_BYTES));
+        .max_message_size(Some(ENVELOPE_MAX))
+        .max_frame_size(Some(ENVELOPE_MAX));
     let connected = client_async_with_config(request, stream, Some(config)).await;
     let (mut socket, _) = connected.map_err(|error| refused(&error))?;
     let first = loop {
@@ -325,7 +323,7 @@ async fn get(target: &Target, stream: Box<dyn ByteStream>) -> Result<bytes::Byte
         if response.status() != StatusCode::OK {
             return Err(format!("it answers {}", response.status()));
         }
-        let body = Limited::new(response.into_body(), MAX_BYTES);
+        let body = Limited::new(response.into_body(), ENVELOPE_MAX);
         let body = body.collect().await.map_err(|error| error.to_string())?;
         Ok(body.to_bytes())
     };

@@ -4,6 +4,7 @@ use crate::address::PublicAddress;
 use crate::candidate::IceCandidate;
 use crate::limits::HEARTBEAT;
 use crate::link::{LinkError, clip};
+use crate::registry::limit::HEARTBEAT_MAX;
 use crate::sdp::{Description, SdpError};
 use crate::{SignalCode, code};
 use bytes::Bytes;
@@ -199,7 +200,7 @@ pub(super) fn read_welcome(welcome: v1::Welcome) -> Result<Welcome, LinkError> {
     // 0 comes from a coord that does not say; an hour would outlast any NAT binding.
     let heartbeat = match welcome.heartbeat_seconds {
         0 => HEARTBEAT,
-        seconds => Duration::from_secs(u64::from(seconds.min(60))),
+        seconds => HEARTBEAT_MAX.min(Duration::from_secs(seconds.into())),
     };
     Ok(Welcome {
         alias,

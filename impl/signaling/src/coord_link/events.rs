@@ -4,14 +4,12 @@ use crate::address::PublicAddress;
 use crate::candidate::IceCandidate;
 use crate::limits::{HANDSHAKE, HEARTBEAT};
 use crate::link::clip;
+use crate::registry::limit::REFUSALS_MAX;
 use crate::{SignalCode, code};
 use p2claw_identity::{Alias, AppName, PeerId, SessionId};
 use p2claw_proto::v1::{self, IceServer, VisitAnswer};
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// Refused routes that one acknowledgement names, so that it always fits a message.
-const MAX_REFUSALS: usize = 64;
 
 /// What every link of one coord is started with.
 #[derive(Debug, Clone)]
@@ -158,7 +156,7 @@ pub(super) fn judge_routes(
             Err(error) => (code::for_name(&error), format!("failed to {error}")),
         };
         // An agent that announces thousands learns of the first refusals only.
-        if refused.len() < MAX_REFUSALS {
+        if refused.len() < REFUSALS_MAX {
             refused.push(v1::RefusedRoute {
                 app: clip(&name),
                 code: verdict.0.into(),

@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use p2claw_agent::transport::CandidateKind;
+use p2claw_agent::{
+    registry::limit::{DETOUR_EVERY, DETOUR_REPEATS, RESTART_AFTER, RESTART_EVERY},
+    transport::CandidateKind,
+};
 use p2claw_identity::SessionId;
 use p2claw_signaling::{SignalCode, visitor::VisitCheck};
 use tokio::time::Instant;
@@ -11,18 +14,8 @@ use tokio::time::Instant;
 use super::{Course, State, servers};
 use crate::{VisitorError, introduction::Introduction, visitor::nonce};
 
-/// How long a path may be lost before it is restarted: many come back by themselves.
-const RESTART_AFTER: Duration = Duration::from_secs(2);
-
-/// From one restart to the next.
-const RESTART_EVERY: Duration = Duration::from_secs(5);
-
-/// From one attempt to leave a relay to the next: nothing is lost meanwhile, and an agent that has
-/// moved may have to find coord again.
-const DETOUR_EVERY: Duration = Duration::from_secs(15);
-
-/// Attempts to leave a relay; then it is taken for the best there is.
-const DETOUR_ATTEMPTS: u32 = 3;
+/// Attempts to leave a relay; then it is taken for the best there is (RTC-019).
+const DETOUR_ATTEMPTS: u32 = 1 + DETOUR_REPEATS;
 
 /// How often the machine's addresses are compared with the one that the path uses.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
