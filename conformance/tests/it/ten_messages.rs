@@ -112,6 +112,7 @@ fn agt_001_the_agent_of_the_page_serves_a_visitor() {
         session_credit: 0,
         lanes: 4,
         software: "visitor/1".to_owned(),
+        grease_seed: None,
         ..Config::default()
     };
     let mut session = Session::new(Role::Visitor, config, now);

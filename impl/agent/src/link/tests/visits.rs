@@ -211,7 +211,7 @@ struct Outcome {
 
 impl Bench {
     async fn new(input: &Value) -> Self {
-        let (here, there) = tokio::io::duplex(MAX_MESSAGE_BYTES);
+        let (here, there) = tokio::io::duplex(limits::MAX_ENVELOPE);
         let network = Arc::new(OneSocket {
             socket: Mutex::new(Some(there)),
             now_ms: AtomicI64::new(input["now_ms"].as_i64().unwrap()),
