@@ -9,7 +9,7 @@ use p2claw_signaling::{SignalCode, visitor::VisitCheck};
 use tokio::time::Instant;
 
 use super::{Course, State, servers};
-use crate::{VisitorError, introduction::Introduction, visitor::nonce};
+use crate::{VisitorError, introduction::Introduction};
 
 /// How long a path may be lost before it is restarted: many come back by themselves.
 const RESTART_AFTER: Duration = Duration::from_secs(2);
@@ -157,7 +157,7 @@ impl Course {
             .restart()
             .map_err(|error| error.to_string())
             .and_then(|offer| {
-                let nonce = nonce().map_err(|error| error.to_string())?;
+                let nonce = self.visitor.nonce().map_err(|error| error.to_string())?;
                 let check = check.restart(*session_id, nonce, offer);
                 check.map_err(|error| error.to_string())
             });
