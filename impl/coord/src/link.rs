@@ -1,10 +1,10 @@
 //! The driver of one agent's link.
 
 use crate::agents::{COMMANDS, Command, Entered};
+use crate::ice;
 use crate::registry::Standing;
 use crate::serve::Coord;
 use crate::visits::{News, Undelivered};
-use crate::ice;
 use axum::extract::ws::{Message, WebSocket};
 use p2claw_identity::{Nonce, PeerId, SessionId};
 use p2claw_signaling::SignalCode;

@@ -90,13 +90,8 @@ impl Visitor {
         let servers = tokio::spawn(async move { asking.ice_servers().await });
         let servers = AbortOnDropHandle::new(servers);
         let offered = self.config.transport.offer().await.map_err(Arc::new)?;
-        let check = VisitCheck::new(
-            address.label().clone(),
-            self.nonce()?,
-            offered.offer,
-            pins,
-        )
-        .map_err(VisitorError::Offer)?;
+        let check = VisitCheck::new(address.label().clone(), self.nonce()?, offered.offer, pins)
+            .map_err(VisitorError::Offer)?;
         let timings = Timings {
             offer: began.elapsed(),
             ..Timings::default()
