@@ -227,3 +227,6 @@ fn read_head(requests: bool, bytes: &[u8]) -> Result<Option<(Head, usize)>, Fail
     let fields = fields.collect();
     Ok(Some((Head { start, fields }, length)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ const HOME: Side = Side::Nat(NatConfig::new(
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Longer than the times after which a silent session and a silent link are asked whether they
-/// live (SES-060, SIG-007).
+/// live (SES-060, SIG-006).
 const SILENCE: Duration = Duration::from_secs(20);
 
 /// From the visitor's move to its next request: it looks at its addresses every 2 s, and restarts.
