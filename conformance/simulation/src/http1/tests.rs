@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use super::{Part, Reader, Start};
 
 /// Reads it in pieces of one length. Bodies are joined.
