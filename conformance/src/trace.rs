@@ -1,7 +1,7 @@
 //! Reference traces: everything that the parties of one visit say to each other, in order.
 //!
-//! The reference implementation makes them from fixed keys, seeds and clocks, and a test compares
-//! them with the files. Read one to see the protocol at work, or replay one end of it against an
+//! The reference's agent, visitor and coord make them as they run in a simulation with a fixed seed,
+//! and a test compares them with the files. Read one to see the protocol at work, or replay one end of it against an
 //! implementation of your own.
 //!
 //! ```
@@ -26,11 +26,11 @@ pub struct Line {
     pub from: String,
     /// Who gets it.
     pub to: String,
-    /// What carries it: `link` (the agent link), `visit` (signaling over HTTP, the visitor's
-    /// request or the stream of events), or `lane 0` to `lane 15`.
+    /// What carries it: `link` (the agent link), `visit` (signaling over HTTP: a body of the
+    /// visitor's, the list of ICE servers, an event of the stream), or `lane 0` to `lane 15`.
     pub on: String,
     /// Kind of the message: a kind of envelope or visit event, or a name of the frame registry;
-    /// the number of a frame type that is not registered.
+    /// the number of a frame type that is not registered, `unknown` for such an envelope.
     #[serde(rename = "type")]
     pub kind: String,
     /// The stream of a frame, 0 for those of the session.
@@ -51,7 +51,8 @@ pub struct Trace {
     text: &'static str,
 }
 
-/// Registration, a visit, a page, a streamed upload, a cancelled download, a WebSocket, the end.
+/// Registration, a visit, a page, a streamed upload, a cancelled download, a WebSocket, a restart of
+/// ICE, the end.
 pub const VISIT: Trace = Trace {
     name: "visit.jsonl",
     text: include_str!("../traces/visit.jsonl"),

@@ -1,5 +1,6 @@
-//! DTLS whose times follow from a seed: dimpl repeats a flight after a time that it varies at
-//! random, and str0m gives its users no way to choose the numbers. Keys stay random.
+//! DTLS whose times and certificates follow from a seed: dimpl repeats a flight after a time that it
+//! varies at random, and str0m gives its users no way to choose the numbers. What the ends agree on
+//! in a handshake stays random.
 
 use std::{
     sync::{Arc, Once},
@@ -7,6 +8,9 @@ use std::{
 };
 
 use dimpl::{Config, Dtls};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, Issuer, KeyPair, SerialNumber, date_time_ymd,
+};
 use str0m::crypto::{
     CryptoError, CryptoProvider,
     dtls::{
@@ -19,26 +23,66 @@ use str0m::crypto::{
 /// Of every association.
 const SEED: u64 = 42;
 
+/// A PKCS #8 key of P-256 (RFC 5915) without its last 32 bytes, the secret scalar.
+const P256: &[u8] = &[
+    0x30, 0x41, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x27, 0x30, 0x25, 0x02, 0x01,
+    0x01, 0x04, 0x20,
+];
+
+/// The same of Ed25519 (RFC 8410), whose last 32 bytes are its seed.
+const ED25519: &[u8] = &[
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
 /// Makes str0m use it, in the whole process.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let usual = from_feature_flags();
         let seeded = CryptoProvider {
-            dtls_provider: Box::leak(Box::new(Seeded(usual.clone()))),
+            dtls_provider: &Seeded,
             ..usual
         };
         seeded.install_process_default();
     });
 }
 
+/// A certificate by the numbers that this thread's generator gives next.
+///
+/// Ends know each other by fingerprints and ask no issuer, so that there can be one who signs with
+/// Ed25519: a signature of P-256 has something random in it.
+fn certificate() -> Result<DtlsCert, rcgen::Error> {
+    let key = |kind: &[u8]| {
+        let mut secret = [0; 32];
+        fastrand::fill(&mut secret);
+        // Below the order of the group of P-256.
+        secret[0] &= 0x7f;
+        KeyPair::try_from([kind, &secret].concat())
+    };
+    let key_pair = key(P256)?;
+    let issuer = Issuer::new(CertificateParams::default(), key(ED25519)?);
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "simulation");
+    params.not_before = date_time_ymd(2026, 1, 1);
+    params.not_after = date_time_ymd(2028, 1, 1);
+    params.serial_number = Some(SerialNumber::from(fastrand::u64(..)));
+    Ok(DtlsCert {
+        certificate: params.signed_by(&key_pair, &issuer)?.der().to_vec(),
+        private_key: key_pair.serialize_der(),
+    })
+}
+
 /// As str0m's own provider, but for the seed.
 #[derive(Debug)]
-struct Seeded(CryptoProvider);
+struct Seeded;
 
 impl DtlsProvider for Seeded {
     fn generate_certificate(&self) -> Option<DtlsCert> {
-        self.0.dtls_provider.generate_certificate()
+        certificate().ok()
     }
 
     fn new_dtls(

@@ -56,6 +56,8 @@ struct Host {
     sockets: BTreeMap<SocketAddr, Arc<Inbox>>,
     next_port: u16,
     random: fastrand::Rng,
+    /// For its programs.
+    secrets: fastrand::Rng,
     /// How far its clock is ahead, in milliseconds.
     clock_ahead: i64,
     /// How often its addresses have changed.
@@ -141,6 +143,7 @@ impl Internet {
             sockets: BTreeMap::new(),
             next_port: *EPHEMERAL_PORTS.start(),
             random: fastrand::Rng::with_seed(self.seed ^ (id as u64 + 1).rotate_left(48)),
+            secrets: fastrand::Rng::with_seed(self.seed ^ (id as u64 + 1).rotate_left(16)),
             clock_ahead: 0,
             moves: 0,
         });
@@ -229,6 +232,13 @@ impl Internet {
     #[must_use]
     pub fn clock_ahead(&self, host: HostId) -> i64 {
         self.host(host).map_or(0, |host| host.clock_ahead)
+    }
+
+    /// What a host's programs get as random bytes: the seed decides them.
+    pub(crate) fn fill_random(&mut self, host: HostId, bytes: &mut [u8]) {
+        if let Some(host) = self.host_mut(host) {
+            host.secrets.fill(bytes);
+        }
     }
 
     /// What became of the datagrams so far, in the order of their ends.

@@ -122,6 +122,11 @@ impl Network for HostNetwork {
     fn unix_millis(&self) -> i64 {
         clock::unix_millis() + self.internet.lock().clock_ahead(self.host)
     }
+
+    fn fill_random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        self.internet.lock().fill_random(self.host, bytes);
+        Ok(())
+    }
 }
 
 /// A UDP socket.

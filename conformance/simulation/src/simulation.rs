@@ -33,10 +33,11 @@ impl std::fmt::Debug for Simulation<'_> {
 }
 
 impl<'a> Simulation<'a> {
-    /// One without hosts. `seed` decides everything that is random in it, but for keys.
+    /// One without hosts. `seed` decides everything that is random in it, but for what a DTLS
+    /// handshake agrees on.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        // What libraries draw from this source (ICE credentials, for one).
+        // What libraries draw from this source (ICE credentials, for one), and certificates.
         fastrand::seed(seed);
         dtls::install();
         let sim = turmoil::Builder::new()

@@ -6,7 +6,8 @@ use crate::{internet::HostId, nat::Blocked};
 
 /// What a datagram is, by its first bytes (RFC 7983).
 ///
-/// Neither sizes nor other contents are kept: those follow from keys, which no seed decides.
+/// Neither sizes nor other contents are kept: those follow from what DTLS agrees on, which no seed
+/// decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// STUN or TURN, with its message type.

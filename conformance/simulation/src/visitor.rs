@@ -9,6 +9,7 @@ use crate::{
     app,
     network::HostNetwork,
     simulation::Failure,
+    tap::{Party, Tap},
     world::{self, AgentHost, PARENT},
 };
 
@@ -25,14 +26,26 @@ impl Guest {
     /// # Errors
     /// When the host has no address.
     pub fn new(network: &HostNetwork, agent: &AgentHost) -> Result<Self, Failure> {
+        Self::build(network, agent, None)
+    }
+
+    /// The same, with somebody who listens.
+    ///
+    /// # Errors
+    /// When the host has no address.
+    pub fn with_tap(network: &HostNetwork, agent: &AgentHost, tap: &Tap) -> Result<Self, Failure> {
+        Self::build(network, agent, Some(tap))
+    }
+
+    fn build(network: &HostNetwork, agent: &AgentHost, tap: Option<&Tap>) -> Result<Self, Failure> {
         let address = format!("http://{}.{PARENT}/#p={}", agent.label, agent.peer_id);
-        let endpoint = world::endpoint(network)?;
+        let transport = world::stack(network, tap, Party::Visitor)?;
         Ok(Self {
             address: address.parse()?,
             visitor: Visitor::new(VisitorConfig {
-                network: Arc::new(network.clone()),
+                network: transport.network(),
                 software: "simulation".to_owned(),
-                ..VisitorConfig::new(Arc::new(endpoint))
+                ..VisitorConfig::new(transport)
             }),
         })
     }

@@ -11,8 +11,12 @@ use std::{
     time::Duration,
 };
 
-use p2claw_agent::{Agent, LinkStatus, RouteEntry, Routes, transport::LANES};
-use p2claw_coord::{RelayConfig as CoordRelay, WallClock};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use p2claw_agent::{
+    Agent, LinkStatus, RouteEntry, Routes,
+    transport::{LANES, PeerTransport},
+};
+use p2claw_coord::{RandomSource, RelayConfig as CoordRelay, WallClock};
 use p2claw_identity::{Alias, AppName, HostLabel, IdentityKey, PeerId};
 use p2claw_network::{Hub, HubConfig, Network};
 use p2claw_rtc_str0m::Endpoint;
@@ -30,6 +34,7 @@ use crate::{
     side::Side,
     simulation::{Failure, Simulation, public},
     stun,
+    tap::{Overheard, Party, Tap},
 };
 
 /// Addresses of the STUN server.
@@ -44,8 +49,20 @@ pub const EDGE: IpAddr = server(5);
 /// The domain under which the apps are.
 pub const PARENT: &str = "example.net";
 
-/// The app that every agent exposes.
-pub const APP: &str = "demo";
+/// What an agent exposes.
+#[derive(Debug, Clone, Copy)]
+pub struct Exposed {
+    /// Names of apps; behind each is the same server. The first one is visited.
+    pub apps: &'static [&'static str],
+    /// The server, on [`app::PORT`] of loopback.
+    pub serve: fn() -> BoxFuture<'static, io::Result<()>>,
+}
+
+/// The app that agents expose where nothing else is said.
+pub const DEMO: Exposed = Exposed {
+    apps: &["demo"],
+    serve: || app::serve().boxed(),
+};
 
 /// What coord and the relay share.
 const SECRET: &[u8] = b"north";
@@ -65,6 +82,7 @@ pub struct World<'a> {
     /// The relay, for its line.
     pub relay: HostId,
     sides: u8,
+    tap: Option<Tap>,
 }
 
 /// An agent's host.
@@ -102,9 +120,20 @@ impl AgentHost {
 }
 
 impl World<'_> {
-    /// A world with servers only. `seed` decides everything that is random in it, but for keys.
+    /// A world with servers only. `seed` decides everything that is random in it, but for what a
+    /// DTLS handshake agrees on.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::build(seed, None)
+    }
+
+    /// The same, with somebody who listens to its agents and to coord.
+    #[must_use]
+    pub fn with_tap(seed: u64, tap: Tap) -> Self {
+        Self::build(seed, Some(tap))
+    }
+
+    fn build(seed: u64, tap: Option<Tap>) -> Self {
         let mut simulation = Simulation::new(seed);
         let stun = STUN.into_iter().flat_map(public).collect();
         simulation.host("stun", stun, |network| async {
@@ -117,12 +146,16 @@ impl World<'_> {
             };
             async { Ok(relay::serve(network, config).await?) }
         });
-        simulation.host("coord", public(COORD), coord);
+        let listening = tap.clone();
+        simulation.host("coord", public(COORD), move |network| {
+            coord(network, listening.clone())
+        });
         simulation.host("edge", public(EDGE), edge);
         Self {
             simulation,
             relay,
             sides: 0,
+            tap,
         }
     }
 
@@ -134,6 +167,11 @@ impl World<'_> {
 
     /// Adds an agent at a place.
     pub fn agent_at(&mut self, name: &str, interface: Interface) -> AgentHost {
+        self.agent_with(name, interface, DEMO)
+    }
+
+    /// Adds an agent with apps of its own.
+    pub fn agent_with(&mut self, name: &str, interface: Interface, exposed: Exposed) -> AgentHost {
         let mut seed = [0; 32];
         seed.iter_mut()
             .zip(name.bytes())
@@ -142,18 +180,24 @@ impl World<'_> {
         let peer_id = key.peer_id();
         let running = Rc::<Running>::default();
         let (key, run) = (Arc::new(key), Rc::clone(&running));
+        let tap = self.tap.clone();
         let interfaces = vec![interface];
         let host = self.simulation.host(name, interfaces, move |network| {
-            agent(network, Arc::clone(&key), Rc::clone(&run))
+            let (key, run) = (Arc::clone(&key), Rc::clone(&run));
+            agent(network, tap.clone(), key, exposed, run)
         });
-        let label = HostLabel::new(app_name(), Alias::candidate(&peer_id, 0));
-        let name = format!("{label}.{PARENT}");
+        let alias = Alias::candidate(&peer_id, 0);
+        let labels = exposed.apps.iter();
+        let labels = labels.map(|app| HostLabel::new(app_name(app), alias.clone()));
+        let labels: Vec<HostLabel> = labels.collect();
         let mut internet = self.simulation.internet().lock();
-        internet.add_name(&name, EDGE);
+        for label in &labels {
+            internet.add_name(&format!("{label}.{PARENT}"), EDGE);
+        }
         AgentHost {
             host,
             address: interface.address,
-            label,
+            label: labels[0].clone(),
             peer_id,
             running,
         }
@@ -208,21 +252,33 @@ impl World<'_> {
     }
 }
 
-fn app_name() -> AppName {
-    AppName::parse(APP).unwrap_or_else(|_| unreachable!("it is a name"))
+fn app_name(name: &str) -> AppName {
+    AppName::parse(name).unwrap_or_else(|_| unreachable!("it is a name"))
 }
 
-/// A WebRTC stack on a host.
+/// A WebRTC stack on a host, which somebody may listen to, with the network for signaling.
 ///
 /// # Errors
 /// When the host has no address.
-pub fn endpoint(network: &HostNetwork) -> io::Result<Endpoint> {
+pub fn stack(
+    network: &HostNetwork,
+    tap: Option<&Tap>,
+    of: Party,
+) -> io::Result<Arc<dyn PeerTransport>> {
     let hub = Hub::bind_on(Arc::new(network.clone()), HubConfig::default())?;
-    Ok(Endpoint::on(hub, LANES))
+    let endpoint = Endpoint::on(hub, LANES);
+    Ok(match tap {
+        Some(tap) => {
+            let network = tap.network(network.clone(), of);
+            tap.transport(endpoint, Arc::new(network))
+        }
+        None => Arc::new(endpoint),
+    })
 }
 
-async fn coord(network: HostNetwork) -> Result<(), Failure> {
-    let listener = Listener(TcpListener::bind(("0.0.0.0", HTTP)).await?);
+async fn coord(network: HostNetwork, tap: Option<Tap>) -> Result<(), Failure> {
+    let tcp = TcpListener::bind(("0.0.0.0", HTTP)).await?;
+    let listener = Listener { tcp, tap };
     let public = PublicAddress {
         scheme: "http".into(),
         parent: PARENT.into(),
@@ -236,13 +292,16 @@ async fn coord(network: HostNetwork) -> Result<(), Failure> {
             .to_vec(),
         secret: SECRET.to_vec(),
     });
-    config.clock = WallClock::new(move || network.unix_millis());
+    let clock = network.clone();
+    config.clock = WallClock::new(move || clock.unix_millis());
+    config.random = RandomSource::new(move |bytes| network.fill_random(bytes));
     p2claw_coord::run(listener, config, CancellationToken::new()).await?;
     Ok(())
 }
 
 async fn edge(network: HostNetwork) -> Result<(), Failure> {
-    let listener = Listener(TcpListener::bind(("0.0.0.0", HTTP)).await?);
+    let tcp = TcpListener::bind(("0.0.0.0", HTTP)).await?;
+    let listener = Listener { tcp, tap: None };
     let mut config = p2claw_edge::Config::new("http://coord".parse()?, PARENT);
     config.dial = p2claw_edge::Dial::new(move |_| {
         let connecting = network.connect_tcp((COORD, HTTP).into());
@@ -254,21 +313,25 @@ async fn edge(network: HostNetwork) -> Result<(), Failure> {
 
 async fn agent(
     network: HostNetwork,
+    tap: Option<Tap>,
     key: Arc<IdentityKey>,
+    exposed: Exposed,
     running: Rc<Running>,
 ) -> Result<(), Failure> {
-    let endpoint = endpoint(&network)?;
+    let transport = stack(&network, tap.as_ref(), Party::Agent)?;
     let network: Arc<dyn Network> = Arc::new(network);
     let routes = Routes::load_on(Arc::clone(&network), None)?;
-    let entry = RouteEntry {
-        upstream: app::PORT.to_string().parse()?,
-        preserve_host: false,
-    };
-    routes.expose(app_name(), entry)?;
+    for app in exposed.apps {
+        let entry = RouteEntry {
+            upstream: app::PORT.to_string().parse()?,
+            preserve_host: false,
+        };
+        routes.expose(app_name(app), entry)?;
+    }
     let agent = Agent {
         key,
         routes: Arc::new(routes),
-        transport: Arc::new(endpoint),
+        transport,
         coord: "http://coord".to_owned(),
         software: "simulation".to_owned(),
         api: None,
@@ -287,26 +350,40 @@ async fn agent(
     tokio::select! {
         biased;
         ended = agent.run(status, stop) => Ok(ended?),
-        served = app::serve() => Ok(served?),
+        served = (exposed.serve)() => Ok(served?),
         () = show => Ok(()),
     }
 }
 
 /// A listener of the simulated network.
-struct Listener(TcpListener);
+struct Listener {
+    tcp: TcpListener,
+    /// Of coord's, where somebody listens.
+    tap: Option<Tap>,
+}
+
+impl Listener {
+    async fn next(&self) -> io::Result<Overheard<TcpStream>> {
+        let (stream, _) = self.tcp.accept().await?;
+        Ok(match &self.tap {
+            Some(tap) => tap.accepted(stream),
+            None => Overheard::by_nobody(stream),
+        })
+    }
+}
 
 impl p2claw_coord::Listener for Listener {
-    type Stream = TcpStream;
+    type Stream = Overheard<TcpStream>;
 
-    async fn accept(&self) -> io::Result<TcpStream> {
-        Ok(self.0.accept().await?.0)
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        self.next().await
     }
 }
 
 impl p2claw_edge::Listener for Listener {
-    type Stream = TcpStream;
+    type Stream = Overheard<TcpStream>;
 
-    async fn accept(&self) -> io::Result<TcpStream> {
-        Ok(self.0.accept().await?.0)
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        self.next().await
     }
 }

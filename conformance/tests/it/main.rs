@@ -24,7 +24,6 @@ mod signaling;
 mod statements;
 mod ten_messages;
 mod traces;
-mod visit_world;
 
 use p2claw_conformance::vectors::{ALL, Case, Expected, Source};
 

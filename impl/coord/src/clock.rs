@@ -1,7 +1,7 @@
 //! The clocks and the random source of this service; the cores get theirs from here.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -45,9 +45,38 @@ impl fmt::Debug for WallClock {
     }
 }
 
-/// Fresh bytes from the operating system; without them nothing can be done safely.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes)
+/// Where nonces, session ids and the names of relay users come from. Whoever can guess what it gives
+/// can register as somebody else: anything but the system's is for tests and simulations.
+#[derive(Clone)]
+pub struct RandomSource(Arc<Fill>);
+
+type Fill = dyn Fn(&mut [u8]) -> io::Result<()> + Send + Sync;
+
+impl RandomSource {
+    /// Another than the system's; `fill` overwrites all of what it is given, or fails.
+    pub fn new(fill: impl Fn(&mut [u8]) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(fill))
+    }
+
+    /// Fresh bytes; without them nothing can be done safely.
+    pub(crate) fn bytes<const N: usize>(&self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        (self.0)(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Default for RandomSource {
+    /// The system's.
+    fn default() -> Self {
+        Self::new(|bytes| {
+            getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))
+        })
+    }
+}
+
+impl fmt::Debug for RandomSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RandomSource").finish_non_exhaustive()
+    }
 }

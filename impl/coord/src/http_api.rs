@@ -3,7 +3,7 @@
 use crate::agents::{Command, Offer, Unreached};
 use crate::serve::Coord;
 use crate::visits::Undelivered;
-use crate::{clock, ice, link};
+use crate::{ice, link};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State, WebSocketUpgrade};
@@ -164,7 +164,7 @@ async fn visit(State(coord): State<Arc<Coord>>, request: Request) -> Result<Resp
             return Err(Refusal::new(SignalCode::Limit, detail));
         }
     };
-    let session_id = SessionId(clock::random().map_err(no_random)?);
+    let session_id = SessionId(coord.config.random.bytes().map_err(no_random)?);
     let commands = reached.commands.clone();
     let alias = label.alias().clone();
     // In the table before the agent can answer.
@@ -310,7 +310,7 @@ fn shutting_down() -> Refusal {
     Refusal::new(SignalCode::ShuttingDown, "the service is about to stop")
 }
 
-fn no_random(error: getrandom::Error) -> Refusal {
+fn no_random(error: std::io::Error) -> Refusal {
     tracing::error!(%error, "no random numbers");
     Refusal::new(SignalCode::Internal, "the random source failed")
 }

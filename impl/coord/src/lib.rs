@@ -28,7 +28,7 @@ pub mod registry;
 mod serve;
 mod visits;
 
-pub use crate::clock::WallClock;
+pub use crate::clock::{RandomSource, WallClock};
 pub use crate::listener::Listener;
 use crate::registry::{EmbeddedRegistry, MemoryRegistry, Registry, RegistryError};
 use p2claw_signaling::address::PublicAddress;
@@ -58,6 +58,8 @@ pub struct Config {
     pub limits: Limits,
     /// What time it is.
     pub clock: WallClock,
+    /// What nobody can guess.
+    pub random: RandomSource,
 }
 
 impl Config {
@@ -72,6 +74,7 @@ impl Config {
             database: None,
             limits: Limits::default(),
             clock: WallClock::default(),
+            random: RandomSource::default(),
         }
     }
 }

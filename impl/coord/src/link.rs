@@ -1,14 +1,15 @@
 //! The driver of one agent's link.
 
 use crate::agents::{COMMANDS, Command, Entered};
+use crate::ice;
 use crate::registry::Standing;
 use crate::serve::Coord;
 use crate::visits::{News, Undelivered};
-use crate::{clock, ice};
 use axum::extract::ws::{Message, WebSocket};
 use p2claw_identity::{Nonce, PeerId, SessionId};
 use p2claw_signaling::SignalCode;
 use p2claw_signaling::coord_link::{CoordEvent, CoordLink, CoordLinkConfig, WelcomeFacts};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ enum Lost {
     Closed,
     TimedOut,
     Socket(axum::Error),
-    Random(getrandom::Error),
+    Random(io::Error),
 }
 
 struct Driver {
@@ -41,7 +42,7 @@ struct Driver {
 
 /// Runs a link to its end. `host` is where the agent believes to be.
 pub(crate) async fn run(coord: Arc<Coord>, socket: WebSocket, host: Option<String>) {
-    let nonce = match clock::random() {
+    let nonce = match coord.config.random.bytes() {
         Ok(nonce) => Nonce(nonce),
         Err(error) => {
             tracing::error!(%error, "no random numbers; agent refused");

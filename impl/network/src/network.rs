@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What programs need of the machine that they run on, be it [`crate::Machine`] or a simulated one:
-/// sockets, names, addresses and the time of day.
+/// sockets, names, addresses, the time of day and random numbers.
 pub trait Network: Send + Sync + fmt::Debug + 'static {
     /// Binds a UDP socket; the wildcard address stands for every address of its family.
     ///
@@ -62,6 +62,15 @@ pub trait Network: Send + Sync + fmt::Debug + 'static {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Overwrites `bytes` with some that nobody can guess: nonces are made of them. Anything but the
+    /// system's own source is for tests and simulations.
+    ///
+    /// # Errors
+    /// When the system has none.
+    fn fill_random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))
     }
 }
 

@@ -24,7 +24,7 @@ const ENCODINGS: u64 = 0b11;
 pub struct VisitorConfig {
     /// The WebRTC stack. It gathers with the servers of the service that was visited last.
     pub transport: Arc<dyn PeerTransport>,
-    /// Where connections to services come from.
+    /// Where connections to services come from, and the nonces of visits.
     pub network: Arc<dyn Network>,
     /// The keys of earlier visits.
     pub pins: Pins,
@@ -90,7 +90,7 @@ impl Visitor {
         let servers = tokio::spawn(async move { asking.ice_servers().await });
         let servers = AbortOnDropHandle::new(servers);
         let offered = self.config.transport.offer().await.map_err(Arc::new)?;
-        let check = VisitCheck::new(address.label().clone(), nonce()?, offered.offer, pins)
+        let check = VisitCheck::new(address.label().clone(), self.nonce()?, offered.offer, pins)
             .map_err(VisitorError::Offer)?;
         let timings = Timings {
             offer: began.elapsed(),
@@ -132,6 +132,17 @@ impl Visitor {
         Ok(known)
     }
 
+    /// 32 bytes that nobody has seen before (IDN-016).
+    pub(crate) fn nonce(&self) -> Result<Nonce, VisitorError> {
+        let mut bytes = [0; 32];
+        let filled = self.config.network.fill_random(&mut bytes);
+        filled.map_err(|error| {
+            let error = format!("make a nonce: the system gives no random bytes: {error}");
+            VisitorError::System(Arc::new(std::io::Error::other(error)))
+        })?;
+        Ok(Nonce(bytes))
+    }
+
     async fn tls(&self) -> Result<Arc<ClientConfig>, VisitorError> {
         if let Some(tls) = &self.config.tls {
             return Ok(Arc::clone(tls));
@@ -148,14 +159,4 @@ impl Visitor {
             .map_err(|error| VisitorError::System(Arc::new(error)))?;
         Ok(Arc::clone(made))
     }
-}
-
-/// 32 bytes that nobody has seen before (IDN-016).
-pub(crate) fn nonce() -> Result<Nonce, VisitorError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        let error = format!("make a nonce: the system gives no random bytes: {error}");
-        VisitorError::System(Arc::new(std::io::Error::other(error)))
-    })?;
-    Ok(Nonce(bytes))
 }

@@ -2,11 +2,16 @@
 
 use crate::agent::{PATIENCE, RawAgent, TestAgent, hello, key, unix_ms};
 use crate::service::{DOMAIN, Service, config, hasty};
+use crate::visitor::request;
+use http::Method;
+use p2claw_coord::RandomSource;
 use p2claw_identity::Alias;
 use p2claw_proto::v1::envelope::Kind;
 use p2claw_proto::v1::{self, SignalCode};
 use p2claw_signaling::agent_link::AgentEvent;
 use prost::Message as _;
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
@@ -31,6 +36,34 @@ async fn idn_009_the_domain_is_the_one_that_was_asked() {
         let answer = raw.receive().await.unwrap();
         assert!(matches!(answer.kind, Some(Kind::Welcome(_))), "{host}");
     }
+}
+
+/// What the random source gives is what is given out; where it fails nothing is.
+#[tokio::test]
+async fn random_bytes_come_from_the_source() {
+    let asked = AtomicU8::new(0);
+    let mut config = config();
+    config.random = RandomSource::new(move |bytes| {
+        let number = asked.fetch_add(1, Ordering::Relaxed);
+        if number == 2 {
+            return Err(io::ErrorKind::Other.into());
+        }
+        bytes.fill(number);
+        Ok(())
+    });
+    let service = Service::with(config).await;
+    for number in 0..2 {
+        let challenge = RawAgent::connect(&service).await.challenge().await;
+        assert_eq!(challenge.nonce, [number; 32][..]);
+    }
+    let mut refused = RawAgent::connect(&service).await;
+    assert_eq!(refused.receive().await, None);
+    // Then it gives some again.
+    let path = "/.well-known/p2claw/v1/ice-servers";
+    let answer = request(&service, Method::GET, path, &[], "").await;
+    let servers = v1::IceServers::decode(answer.bytes().await).unwrap();
+    let name = &servers.ice_servers[1].username;
+    assert!(name.ends_with(":0303030303030303"), "{name}");
 }
 
 /// SIG-003, NAM-009: a new key gets its first candidate and is told where its apps are.

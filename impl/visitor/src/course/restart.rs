@@ -12,7 +12,7 @@ use p2claw_signaling::{SignalCode, visitor::VisitCheck};
 use tokio::time::Instant;
 
 use super::{Course, State, servers};
-use crate::{VisitorError, introduction::Introduction, visitor::nonce};
+use crate::{VisitorError, introduction::Introduction};
 
 /// Attempts to leave a relay; then it is taken for the best there is (RTC-019).
 const DETOUR_ATTEMPTS: u32 = 1 + DETOUR_REPEATS;
@@ -150,7 +150,7 @@ impl Course {
             .restart()
             .map_err(|error| error.to_string())
             .and_then(|offer| {
-                let nonce = nonce().map_err(|error| error.to_string())?;
+                let nonce = self.visitor.nonce().map_err(|error| error.to_string())?;
                 let check = check.restart(*session_id, nonce, offer);
                 check.map_err(|error| error.to_string())
             });
