@@ -6,6 +6,11 @@ use std::time::Duration;
 pub const MAX_ENVELOPE: usize = 64 * 1024;
 /// Longest session description, in bytes (spec SIG-012). Browsers send 1 to 3 KiB.
 pub const MAX_SDP: usize = 32 * 1024;
+/// What `a=max-message-size` allows where it is missing, in bytes (RFC 8841 section 6.1, spec
+/// RTC-007).
+pub const MESSAGE_DEFAULT: usize = 65_536;
+/// Least that it has to allow, in bytes (spec RTC-026): a frame of the default `max_frame`.
+pub const MESSAGE_LEAST: usize = 16_384;
 /// Longest candidate-attribute, in bytes (spec SIG-013). Real ones stay below 300.
 pub const MAX_CANDIDATE: usize = 1024;
 /// Longest free text in a message (software name, reason, detail), in bytes. For readers of logs.
