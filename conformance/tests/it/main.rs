@@ -17,6 +17,7 @@ mod frames;
 mod heads;
 mod links;
 mod names;
+mod page_agent;
 mod restarts;
 mod sequences;
 mod session_end;

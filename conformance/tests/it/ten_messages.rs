@@ -14,7 +14,7 @@ use p2claw_signaling::{
 use prost::Message as _;
 use serde_json::Value;
 
-fn vectors() -> (Value, HashMap<String, Bytes>) {
+pub(crate) fn vectors() -> (Value, HashMap<String, Bytes>) {
     let text = include_str!("../../vectors/ten-messages.json");
     let vectors: Value = serde_json::from_str(text).unwrap();
     let messages = vectors["messages"].as_array().unwrap().iter().map(|one| {
@@ -26,7 +26,7 @@ fn vectors() -> (Value, HashMap<String, Bytes>) {
     (vectors, messages)
 }
 
-fn kind(message: &Bytes) -> envelope::Kind {
+pub(crate) fn kind(message: &Bytes) -> envelope::Kind {
     Envelope::decode(message.clone()).unwrap().kind.unwrap()
 }
 

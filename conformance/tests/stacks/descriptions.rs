@@ -42,6 +42,25 @@ pub(crate) async fn descriptions_allow_the_longest_frame(stack: Stack) {
     }
 }
 
+/// RTC-026: an end that sets no limit gets messages as well, the longest frame among them.
+pub(crate) async fn an_end_may_set_no_limit_to_messages(visitor: Stack, agent: Stack) {
+    let (near, far) = (visitor.endpoint(), agent.endpoint());
+    let limitless = |sdp: &str| {
+        let (before, rest) = sdp.split_once("a=max-message-size:").unwrap();
+        let (_, after) = rest.split_once("\r\n").unwrap();
+        format!("{before}a=max-message-size:0\r\n{after}")
+    };
+    let mut offered = near.offer().await.unwrap();
+    let accepted = far.accept(&limitless(&offered.offer)).await.unwrap();
+    let answer = limitless(&accepted.answer);
+    offered.peer.accept_answer(&answer).unwrap();
+    let mut ends = Ends::new(offered.peer, accepted.peer, (near, far));
+    ends.opened().await;
+    for end in [End::Visitor, End::Agent] {
+        ends.say(end, &[7; FRAME_MAX]).await;
+    }
+}
+
 /// RTC-021: both descriptions ask for quick checks, above their media.
 pub(crate) async fn descriptions_ask_for_quick_checks(stack: Stack) {
     let offer = stack.endpoint().offer().await.unwrap().offer;

@@ -88,6 +88,7 @@ macro_rules! pairs {
                 sessions::finishing_waits_for_the_last_byte
                 sessions::a_visitor_that_vanishes_is_noticed_by_whoever_writes
                 sessions::a_wrong_certificate_never_connects
+                descriptions::an_end_may_set_no_limit_to_messages
                 websockets::messages_of_every_kind_arrive_whole
             );
         }

@@ -8,8 +8,6 @@ pub mod limit {
 
     /// Lanes that an end makes (RTC-003).
     pub const LANES_MADE: u8 = 4;
-    /// Message where the SDP names no size, in bytes (RTC-007).
-    pub const MESSAGE_SIZE_DEFAULT: usize = 65_536;
     /// Time between two checks that is asked for (RTC-021).
     pub const PACING_WANTED: Duration = Duration::from_millis(20);
     /// Time between two checks where nothing is asked for (RTC-021).

@@ -146,6 +146,7 @@ pub(crate) async fn answer(
     tracing::debug!(session = %offer.session_id, seed, "grease of the session");
     config.grease_seed = Some(seed);
     let (connection, driver) = connection::connect(Role::Agent, config, accepted.peer);
+    connection.limit_messages(offer.max_message);
     let facts = VisitFacts {
         public_authority: authority(&welcome.public, offer),
         public_scheme: welcome.public.scheme.clone(),

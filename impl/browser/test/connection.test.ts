@@ -25,6 +25,37 @@ test("the offer waits for no candidate, and those that come later follow it", as
   connection.close();
 });
 
+// IDN-016
+test("each visit and each restart has a nonce of its own, all of it random", async () => {
+  const nonces: Uint8Array[] = [];
+  for (let i = 0; i < 4; i++) {
+    const bench = await Bench.open();
+    bench.window.dispatchEvent(new Event("online"));
+    await turns();
+    assert.deepEqual(bench.visits.map(({ restarts }) => restarts !== undefined), [false, true]);
+    nonces.push(...bench.visits.map(({ nonce }) => nonce));
+    bench.connection.close();
+  }
+  assert.equal(nonces.length, 8);
+  for (const { length } of nonces) assert.equal(length, 32);
+  // Eight random bytes are the same once in 256 ** 7.
+  for (let i = 0; i < 32; i++) assert.ok(new Set(nonces.map((nonce) => nonce[i])).size > 1, `byte ${i}`);
+  assert.equal(new Set(nonces.map((nonce) => nonce.join())).size, 8);
+});
+
+// RTC-007, RTC-026
+test("an agent that takes no message of a frame's length is not connected to", async () => {
+  for (const [lines, codes] of [["a=max-message-size:16384\r\n", []], ["a=max-message-size:16383\r\n", ["MALFORMED"]]] as const) {
+    const bench = new Bench();
+    await turns();
+    bench.last.send(answerEvent(bench.last.nonce, 2, lines));
+    await turns();
+    assert.deepEqual(bench.codes, codes, lines);
+    assert.equal(bench.peer.done.includes("remote answer"), codes.length === 0, lines);
+    bench.connection.close();
+  }
+});
+
 // SIG-018
 test("signaling out of order ends a visit, but no session", async () => {
   const early = await Bench.answered();

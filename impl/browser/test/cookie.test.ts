@@ -4,6 +4,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { Jar } from "../src/cookie/jar.ts";
 import { parseCookieDate, parseSetCookie } from "../src/cookie/parse.ts";
+import { SharedJar } from "../src/cookie/shared-jar.ts";
 import type { CookieScope } from "../src/port/messages.ts";
 import { type Case, testVectors } from "./vector-file.ts";
 
@@ -110,6 +111,55 @@ test("a deleted cookie is remembered for a while, and then forgotten", () => {
   jar.set("b=1; path=/", "/", now + HOUR, false);
   jar.merge(old, now + HOUR);
   assert.equal(jar.get("/", now + HOUR, "all", false), "a=1; b=1", "nothing is left of it");
+});
+
+/** A browser that stores nothing, in the ways in which browsers say so. */
+const REFUSALS: Readonly<Record<string, { open(): unknown }>> = {
+  "an error": {
+    open() {
+      const request: { onerror?: () => void; error: Error } = { error: new DOMException("no storage here", "UnknownError") };
+      queueMicrotask(() => request.onerror?.());
+      return request;
+    },
+  },
+  "an exception": {
+    open() {
+      throw new DOMException("no storage here", "SecurityError");
+    },
+  },
+};
+
+// BRO-055
+test("without storage cookies live as long as the tab", async () => {
+  const before = { indexedDB: globalThis.indexedDB, BroadcastChannel: globalThis.BroadcastChannel };
+  try {
+    for (const [answer, indexedDB] of Object.entries(REFUSALS)) {
+      let asked = 0;
+      const counted = { open: (): unknown => ((asked += 1), indexedDB.open()) };
+      class Silent {
+        postMessage(): void {}
+      }
+      Object.assign(globalThis, { indexedDB: counted, BroadcastChannel: Silent });
+      // The two copies of one tab: the shell's and the tunnel worker's.
+      const shell: SharedJar = new SharedJar("h", (records) => worker.merge(records));
+      const worker: SharedJar = new SharedJar("h", (records) => shell.merge(records));
+      worker.set("early=1; path=/", "/", false);
+      await Promise.all([shell.loaded, worker.loaded]);
+      worker.set("late=2; path=/; max-age=3600", "/", false);
+      shell.set("own=3; path=/", "/", true);
+      // Whatever became of the attempts to store them.
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      for (const jar of [shell, worker]) assert.equal(jar.get("/", "all", false), "early=1; late=2; own=3", answer);
+      worker.set("late=; path=/; max-age=0", "/", false);
+      for (const jar of [shell, worker]) assert.equal(jar.get("/", "all", false), "early=1; own=3", answer);
+      const next = new SharedJar("h", () => undefined);
+      await next.loaded;
+      assert.equal(next.get("/", "all", false), "", "another tab has its own");
+      assert.ok(asked > 0, "it was tried");
+    }
+  } finally {
+    Object.assign(globalThis, before);
+  }
 });
 
 interface SetCookieInput {

@@ -3,7 +3,7 @@ import { webcrypto } from "node:crypto";
 import test from "node:test";
 import { parseHost, parseHostLabel } from "../src/identity/host-label.ts";
 import { decodePeerId, encodePeerId } from "../src/identity/peer-id.ts";
-import { sdpFingerprint } from "../src/identity/sdp.ts";
+import { sdpFingerprint, sdpMaxMessage } from "../src/identity/sdp.ts";
 import { type Verdict, checkAnswer } from "../src/identity/statement.ts";
 import { pinFromFragment } from "../src/shell/pins.ts";
 import { type Statement, encodeStatement, fingerprint, line, peerId, sdp, signed } from "./agent-statement.ts";
@@ -30,6 +30,20 @@ test("pins in fragments", () => {
   assert.equal(pinFromFragment("#p="), "malformed");
   assert.equal(pinFromFragment("#page"), undefined);
   assert.equal(pinFromFragment(""), undefined);
+});
+
+// RTC-007
+test("the longest message that a description allows", () => {
+  const limits: [number, string][] = [
+    [65_536, ""],
+    [262_144, "a=max-message-size:262144\r\n"],
+    [16_383, "a=max-message-size:16383\r\n"],
+    [Infinity, "a=max-message-size:0\r\n"],
+    [65_536, "a=max-message-size:\r\na=max-message-size:-1\r\n"],
+    [20_000, " A= Max-Message-Size : 20000\n"],
+    [20_000, "a=max-message-size:0\r\na=max-message-size:20000\r\na=max-message-size:30000\r\n"],
+  ];
+  for (const [limit, lines] of limits) assert.equal(sdpMaxMessage(sdp(line(1), lines)), limit, lines);
 });
 
 test("host labels", () => {

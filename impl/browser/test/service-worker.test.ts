@@ -37,6 +37,9 @@ test("what the browser says is kept, what is not for the app is dropped", () => 
   assert.equal(fields["user-agent"], "Own");
   for (const name of ["host", "connection", "cookie", "te", "upgrade"]) assert.equal(fields[name], undefined, name);
   assert.equal(fields["sec-fetch-site"], "same-origin");
+  const chosen: [string, string][] = [["Referer", "https://a.example/chosen"], ["Sec-Fetch-Mode", "navigate"], ["Sec-Fetch-Dest", "document"], ["Sec-Fetch-User", "?1"], ["Content-Length", "9"], ["Accept-Encoding", "br"]];
+  const said = fieldsOf({ headers: chosen });
+  for (const [name, value] of chosen) assert.notEqual(said[name.toLowerCase()], value, name);
 });
 
 test("origin goes with everything but GET and HEAD", () => {

@@ -91,7 +91,7 @@ test("a request whose head fits no frame is answered here, with 431", async () =
 // BRO-009, ERR-004
 test("only what was refused is asked for again, and nothing that has a body", async () => {
   const bench = new Bench();
-  const { channel } = await bench.connect();
+  const { channel, link } = await bench.connect();
   const waited = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300));
   const reset = (code: number): void => channel.deliver(F.RESET, 2 * channel.count(F.REQUEST) - 1, msg.encodeReset({ code, reason: "" }));
   const get = await bench.request("GET", false);
@@ -105,4 +105,16 @@ test("only what was refused is asked for again, and nothing that has a body", as
   reset(ErrorCode.REFUSED);
   await waited();
   assert.deepEqual([channel.count(F.REQUEST), bench.heard(post).at(-1)], [3, "fail"], "its body has gone by");
+  const bare = await bench.request("POST", false);
+  reset(ErrorCode.UPSTREAM_FAILED);
+  await waited();
+  assert.deepEqual([channel.count(F.REQUEST), bench.heard(bare).at(-1)], [4, "fail"], "it may have been acted upon");
+  // Nor in the session that comes behind one that was lost.
+  const [lost, last] = [await bench.request("POST", false), await bench.request("DELETE", false)];
+  assert.equal(channel.count(F.REQUEST), 6);
+  link.close("CLOSED", "lost");
+  const { channel: next } = await bench.connect();
+  await waited();
+  assert.equal(next.count(F.REQUEST), 0);
+  for (const id of [lost, last]) assert.equal(bench.heard(id).at(-1), "fail");
 });

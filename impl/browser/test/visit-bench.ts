@@ -91,11 +91,11 @@ export function event(tag: number, write: (writer: PbfWriter) => void): Uint8Arr
 export const candidateEvent = (candidate: string): Uint8Array => event(2, (inner) => inner.writeStringField(2, candidate));
 export const endEvent = (code: number): Uint8Array => event(3, (inner) => inner.writeVarintField(2, code));
 
-/** The answer of the agent with the certificate `agent`. */
-export function answerEvent(nonce: Uint8Array, agent = 2): Uint8Array {
+/** The answer of the agent with the certificate `agent`, with these lines too. */
+export function answerEvent(nonce: Uint8Array, agent = 2, lines = ""): Uint8Array {
   const statement = encodeStatement({ version: 1, alias: "acme", app: "recipes", nonce, visitor: fingerprint(1), agent: fingerprint(agent), expires: Date.now() + 50_000 });
   return event(1, (inner) => {
-    inner.writeStringField(2, sdp(line(agent)));
+    inner.writeStringField(2, sdp(line(agent), lines));
     inner.writeBytesField(3, statement);
     inner.writeBytesField(4, signed(statement));
   });

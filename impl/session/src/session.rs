@@ -66,6 +66,8 @@ pub struct Session {
     /// The peer's GOAWAY: the highest stream that it acts upon.
     peer_going_away: Option<u64>,
     streams: BTreeMap<StreamId, Stream>,
+    /// Bytes of the longest message that the transport takes to the peer.
+    send_limit: usize,
     /// What the visitor opens next.
     next_stream: u64,
     /// Highest stream of any lane, on the agent.
@@ -90,6 +92,7 @@ impl Session {
             closed: None,
             going_away: None,
             peer_going_away: None,
+            send_limit: usize::MAX,
             streams: BTreeMap::new(),
             next_stream: 1,
             highest: 0,
@@ -107,6 +110,13 @@ impl Session {
             budget: Budget::new(now),
             config,
         }
+    }
+
+    /// Sends no frame that is longer than this many bytes, whatever both HELLOs allow: the bound of
+    /// the transport (RTC-007). It counts for what is queued from now on; until the peer's HELLO
+    /// nothing is longer than [`crate::limits::FRAME_DEFAULT`], and a bound below that counts as that.
+    pub fn limit_frames(&mut self, bytes: usize) {
+        self.send_limit = bytes.max(FRAME_DEFAULT);
     }
 
     /// Opens a stream with a request, on the visitor.
@@ -145,7 +155,7 @@ impl Session {
             &request,
         );
         let frame = Header::new(FrameType::Request, Some(id)).message(&request.into_wire());
-        if frame.len() > self.max_frame() {
+        if frame.len() > self.longest_to_send() {
             return Err(OpenError::HeadTooLarge);
         }
         self.next_stream += 2;
@@ -164,7 +174,7 @@ impl Session {
             return Err(WriteError::WrongRole);
         }
         response.validate()?;
-        let max_frame = self.max_frame();
+        let longest = self.longest_to_send();
         let stream = self.stream_to_write(id)?;
         let accepts = match &stream.subprotocols {
             Some(asked) => response.accepts(asked)?,
@@ -172,7 +182,7 @@ impl Session {
         };
         let answer = response.answer(accepts);
         let frame = Header::new(FrameType::Response, Some(id)).message(&response.into_wire());
-        if frame.len() > max_frame {
+        if frame.len() > longest {
             return Err(WriteError::HeadTooLarge);
         }
         if !stream.send.respond(answer)? {
@@ -199,7 +209,7 @@ impl Session {
 
     /// Ends the body, with or without trailers.
     pub fn finish(&mut self, id: StreamId, trailers: Option<Fields>) -> Result<(), WriteError> {
-        let max_frame = self.max_frame();
+        let longest = self.longest_to_send();
         let stream = self.stream_to_write(id)?;
         stream.send.check()?;
         let end = match trailers {
@@ -214,7 +224,7 @@ impl Session {
                     fields: fields.into_wire(),
                 };
                 let frame = Header::new(FrameType::Trailers, Some(id)).message(&trailers);
-                if frame.len() > max_frame {
+                if frame.len() > longest {
                     return Err(WriteError::HeadTooLarge);
                 }
                 BodyEnd::Trailers(frame)
@@ -424,7 +434,12 @@ impl Session {
         }
     }
 
-    /// Bytes of the longest frame that may be sent (SES-003).
+    /// Bytes of the longest frame that may be sent (SES-003, RTC-007).
+    fn longest_to_send(&self) -> usize {
+        self.max_frame().min(self.send_limit)
+    }
+
+    /// Bytes of the longest frame that both HELLOs allow (SES-003).
     fn max_frame(&self) -> usize {
         self.peer.as_ref().map_or(FRAME_DEFAULT, |peer| {
             peer.max_frame.min(self.config.max_frame)

@@ -8,6 +8,11 @@ use crate::registry::limit;
 pub const MAX_ENVELOPE: usize = limit::ENVELOPE_MAX;
 /// Longest session description, in bytes (spec SIG-012). Browsers send 1 to 3 KiB.
 pub const MAX_SDP: usize = limit::DESCRIPTION_MAX;
+/// What `a=max-message-size` allows where it is missing, in bytes (RFC 8841 section 6.1, spec
+/// RTC-007).
+pub const MESSAGE_DEFAULT: usize = limit::MESSAGE_SIZE_DEFAULT;
+/// Least that it has to allow, in bytes (spec RTC-026): a frame of the default `max_frame`.
+pub const MESSAGE_LEAST: usize = limit::MESSAGE_SIZE_LEAST;
 /// Longest candidate-attribute, in bytes (spec SIG-013). Real ones stay below 300.
 pub const MAX_CANDIDATE: usize = limit::CANDIDATE_MAX;
 /// Longest free text in a message (software name, reason, detail), in bytes (spec ERR-006). For

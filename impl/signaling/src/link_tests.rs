@@ -320,12 +320,16 @@ fn idn_013_the_statement_says_all_of_the_visit() {
 #[test]
 fn sig_014_unusable_offers_are_ended() {
     type Change = fn(&mut v1::VisitOffer);
-    let changes: [(Change, SignalCode); 5] = [
+    let changes: [(Change, SignalCode); 6] = [
         (|offer| offer.versions = vec![9], SignalCode::Version),
         (|offer| offer.alias = "bob".into(), SignalCode::NoSuchAlias),
         (|offer| offer.app = "Bad".into(), SignalCode::NoSuchApp),
         (|offer| offer.nonce = Bytes::new(), SignalCode::Malformed),
         (|offer| offer.sdp = sdp(1) + &sdp(2), SignalCode::BadOffer),
+        (
+            |offer| offer.sdp = sdp(1) + "a=max-message-size:16383\r\n",
+            SignalCode::BadOffer,
+        ),
     ];
     let now = start();
     for (change, code) in changes {

@@ -102,6 +102,10 @@ pub mod limit {
     pub const ENVELOPE_MAX: usize = 65_536;
     /// Session description, in bytes (SIG-012).
     pub const DESCRIPTION_MAX: usize = 32_768;
+    /// Message where the SDP names no size, in bytes (RTC-007).
+    pub const MESSAGE_SIZE_DEFAULT: usize = 65_536;
+    /// Message that an SDP has to allow, in bytes (RTC-026).
+    pub const MESSAGE_SIZE_LEAST: usize = 16_384;
     /// Candidate, in bytes (SIG-013).
     pub const CANDIDATE_MAX: usize = 1_024;
     /// `sdp_mid` of a candidate, in bytes (SIG-013).

@@ -65,7 +65,8 @@ fn sig_043_a_restart_passes_through() {
             found,
             VisitorEvent::Answer {
                 sdp: sdp(4),
-                peer_id
+                peer_id,
+                max_message: 65_536
             }
         );
         running = check;

@@ -3,7 +3,7 @@
 //! This is no SDP parser. It finds every line that could name a certificate, and is stricter than
 //! the parsers behind it, so that none of them sees a fingerprint which this one did not.
 
-use crate::limits::{MAX_CANDIDATE, MAX_CANDIDATES, MAX_SDP};
+use crate::limits::{MAX_CANDIDATE, MAX_CANDIDATES, MAX_SDP, MESSAGE_DEFAULT, MESSAGE_LEAST};
 use p2claw_identity::Fingerprint;
 
 /// Why a session description cannot be used.
@@ -34,6 +34,9 @@ pub enum SdpError {
     /// A candidate longer than 1 KiB.
     #[error("take the candidate of line {0}: shorten it to at most 1 KiB")]
     LongCandidate(usize),
+    /// An `a=max-message-size` that no session fits.
+    #[error("keep to messages of {0} bytes: a=max-message-size has to allow 16384")]
+    ShortMessages(usize),
 }
 
 /// What was found in a session description.
@@ -45,6 +48,8 @@ pub struct Description {
     pub candidates: Vec<String>,
     /// Whether it says that no further candidates will come.
     pub end_of_candidates: bool,
+    /// Bytes of the longest message that its end takes; `usize::MAX`: it sets no limit.
+    pub max_message: usize,
 }
 
 impl Description {
@@ -59,6 +64,7 @@ impl Description {
         let mut fingerprint = None;
         let mut candidates = Vec::new();
         let mut end_of_candidates = false;
+        let mut max_message = None;
         for (index, line) in sdp.split('\n').enumerate() {
             let number = index + 1;
             let line = line.strip_suffix('\r').unwrap_or(line);
@@ -85,13 +91,30 @@ impl Description {
                 candidates.push(candidate);
             } else if name.eq_ignore_ascii_case("end-of-candidates") {
                 end_of_candidates = true;
+            } else if name.eq_ignore_ascii_case("max-message-size")
+                && let Some(found) = read_size(value)
+            {
+                // Whichever of two a parser behind this one heeds, the lower one is kept.
+                max_message = Some(max_message.map_or(found, |before: usize| before.min(found)));
             }
         }
         Ok(Self {
             fingerprint: fingerprint.ok_or(SdpError::NoFingerprint)?,
             candidates,
             end_of_candidates,
+            max_message: max_message.unwrap_or(MESSAGE_DEFAULT),
         })
+    }
+
+    /// [`Description::max_message`], where a session can keep to it (spec RTC-026).
+    ///
+    /// # Errors
+    /// When not even the frames fit that every end may send.
+    pub fn message_limit(&self) -> Result<usize, SdpError> {
+        match self.max_message {
+            short if short < MESSAGE_LEAST => Err(SdpError::ShortMessages(short)),
+            limit => Ok(limit),
+        }
     }
 }
 
@@ -103,6 +126,18 @@ fn attribute(line: &str) -> Option<(&str, &str)> {
     }
     let (name, value) = rest.split_once(':').unwrap_or((rest, ""));
     Some((name.trim(), value.trim()))
+}
+
+/// Bytes; 0 stands for no limit (RFC 8841 section 6.1). What is no number is no limit to go by
+/// (RFC 8866 section 5.13).
+fn read_size(value: &str) -> Option<usize> {
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(match value.parse() {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(bytes) => bytes,
+    })
 }
 
 fn read_fingerprint(value: &str, line: usize) -> Result<Fingerprint, SdpError> {
@@ -183,6 +218,44 @@ mod tests {
             );
         }
         assert_eq!(Description::parse("v=0\r\n"), Err(SdpError::NoFingerprint));
+    }
+
+    /// RTC-007, RTC-026: the longest message that the other end takes, and the shortest limit that
+    /// a session can keep to.
+    #[test]
+    fn rtc_007_rtc_026_the_longest_message() {
+        let limit = |lines: &str| {
+            let sdp = format!("v=0\r\n{}{lines}", line(1));
+            Description::parse(&sdp).unwrap().message_limit()
+        };
+        for (lines, expected) in [
+            ("", Ok(65_536)),
+            ("a=max-message-size:262144\r\n", Ok(262_144)),
+            ("a=max-message-size:16384\r\n", Ok(16_384)),
+            (
+                "a=max-message-size:16383\r\n",
+                Err(SdpError::ShortMessages(16_383)),
+            ),
+            ("a=max-message-size:1\r\n", Err(SdpError::ShortMessages(1))),
+            ("a=max-message-size:0\r\n", Ok(usize::MAX)),
+            (
+                "a=max-message-size:99999999999999999999\r\n",
+                Ok(usize::MAX),
+            ),
+            ("a=max-message-size:\r\n", Ok(65_536)),
+            ("a=max-message-size:+1\r\n", Ok(65_536)),
+            (" A= Max-Message-Size : 20000\n", Ok(20_000)),
+            (
+                "a=max-message-size:30000\na=max-message-size:20000\n",
+                Ok(20_000),
+            ),
+            (
+                "a=max-message-size:20000\na=max-message-size:0\n",
+                Ok(20_000),
+            ),
+        ] {
+            assert_eq!(limit(lines), expected, "{lines:?}");
+        }
     }
 
     /// SIG-012, SIG-013: size limits.

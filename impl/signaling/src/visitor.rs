@@ -46,6 +46,8 @@ pub enum VisitorEvent {
         sdp: String,
         /// Who signed it.
         peer_id: PeerId,
+        /// Bytes of the longest message that the agent takes (spec RTC-007).
+        max_message: usize,
     },
     /// A candidate of the agent.
     Candidate(IceCandidate),
@@ -193,7 +195,8 @@ impl VisitCheck {
             (None, _) => return Ok(None),
             (Some(_), State::Ended) => return Err(VisitError::Order("it has ended already")),
             (Some(Kind::Answer(answer)), State::AwaitAnswer) => {
-                let agent_fingerprint = Description::parse(&answer.sdp)?.fingerprint;
+                let description = Description::parse(&answer.sdp)?;
+                let agent_fingerprint = description.fingerprint;
                 let expected = VisitExpectation {
                     alias: self.address.alias().clone(),
                     app: self.address.app().clone(),
@@ -212,11 +215,13 @@ impl VisitCheck {
                 {
                     return Err(VisitError::OtherSession);
                 }
+                let max_message = description.message_limit()?;
                 self.agent = Some((peer_id, agent_fingerprint));
                 self.state = State::Trusted { candidates: 0 };
                 VisitorEvent::Answer {
                     sdp: answer.sdp,
                     peer_id,
+                    max_message,
                 }
             }
             (Some(Kind::Answer(_)), State::Trusted { .. }) => {

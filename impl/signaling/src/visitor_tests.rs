@@ -48,7 +48,8 @@ fn sig_018_a_good_visit() {
         found,
         Ok(Some(VisitorEvent::Answer {
             sdp: sdp(4),
-            peer_id: key().peer_id()
+            peer_id: key().peer_id(),
+            max_message: 65_536
         }))
     );
     assert!(matches!(
@@ -97,6 +98,33 @@ fn idn_017_a_wrong_answer_ends_the_visit() {
                 Err(VisitError::Order(_))
             ));
         }
+    }
+}
+
+/// RTC-007, RTC-026: an answer says how long messages may be; one to which no frame fits is none.
+#[test]
+fn rtc_007_rtc_026_an_answer_limits_messages() {
+    for (limit, expected) in [
+        (20_000, Some(20_000)),
+        (16_384, Some(16_384)),
+        (16_383, None),
+    ] {
+        let sdp = format!("{}a=max-message-size:{limit}\r\n", sdp(4));
+        let answer = VisitAnswer {
+            sdp,
+            ..answer(3, 4)
+        };
+        let mut visit = check(None);
+        let found = match visit.handle(event(Kind::Answer(answer)), NOW_MS) {
+            Ok(Some(VisitorEvent::Answer { max_message, .. })) => Some(max_message),
+            Err(VisitError::Sdp(SdpError::ShortMessages(found))) => {
+                assert_eq!(found, limit);
+                None
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, expected);
+        assert_eq!(visit.handle(candidate(), NOW_MS).is_ok(), found.is_some());
     }
 }
 

@@ -299,7 +299,11 @@ impl Course {
 
     fn introduced(&mut self, event: Result<Option<VisitorEvent>, Failure>) -> Result<(), End> {
         match event {
-            Ok(Some(VisitorEvent::Answer { sdp, peer_id })) => return self.answered(&sdp, peer_id),
+            Ok(Some(VisitorEvent::Answer {
+                sdp,
+                peer_id,
+                max_message,
+            })) => return self.answered(&sdp, peer_id, max_message),
             Ok(Some(VisitorEvent::Candidate(candidate))) => {
                 if !candidate.is_end() {
                     self.driver.add_candidate(candidate.as_str());
@@ -330,7 +334,7 @@ impl Course {
     }
 
     /// The agent has proved who it is.
-    fn answered(&mut self, sdp: &str, peer_id: PeerId) -> Result<(), End> {
+    fn answered(&mut self, sdp: &str, peer_id: PeerId, max_message: usize) -> Result<(), End> {
         let Some(last_visit) = LastVisit::of(self.introduction.as_ref()) else {
             return Ok(());
         };
@@ -345,6 +349,7 @@ impl Course {
         self.driver
             .accept_answer(sdp)
             .map_err(|error| End::Failed(VisitorError::Transport(Arc::new(error))))?;
+        self.connection.limit_messages(max_message);
         let (began, service) = (self.began, self.signaling.times());
         self.note(|timings| {
             timings.answer = began.elapsed();

@@ -183,6 +183,7 @@ impl VisitorError {
         match &error {
             VisitError::Statement(StatementError::Version { .. })
             | VisitError::Candidate(_)
+            | VisitError::Sdp(SdpError::ShortMessages(_))
             | VisitError::Order(_)
             | VisitError::OtherSession => Self::Broken(error),
             // Whatever it is, nobody has proved who answered.

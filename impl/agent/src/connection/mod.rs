@@ -86,6 +86,11 @@ impl Connection {
         Ok(Exchange::new(&self.shared, id, ended))
     }
 
+    /// Sends no longer messages than the other end's description allows (`RTC-007`).
+    pub fn limit_messages(&self, bytes: usize) {
+        self.shared.look(|state| state.session.limit_frames(bytes));
+    }
+
     /// Waits for the next request, as an agent. `None`: the session is over.
     pub async fn accept(&self) -> Option<Incoming> {
         std::future::poll_fn(|cx| self.poll_accept(cx)).await

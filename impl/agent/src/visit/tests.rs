@@ -7,6 +7,7 @@
 
 mod forwarding;
 mod sessions;
+mod strangers;
 mod websocket;
 
 use std::{
@@ -16,8 +17,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use p2claw_identity::{Alias, Fingerprint, Nonce};
+use p2claw_identity::{Alias, Nonce};
 use p2claw_session::{Fields, LaneId, Request, Response, Target, frame::Frame};
+use p2claw_signaling::sdp::Description;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -47,12 +49,14 @@ struct Scene {
 }
 
 fn offer_of(sdp: String, app: &AppName, alias: &Alias) -> VisitOffer {
+    let description = Description::parse(&sdp).unwrap();
     VisitOffer {
         session_id: SessionId([9; 16]),
         app: app.clone(),
         alias: alias.clone(),
         sdp,
-        visitor_fingerprint: Fingerprint([1; 32]),
+        visitor_fingerprint: description.fingerprint,
+        max_message: description.max_message,
         nonce: Nonce([5; 32]),
         restarts: None,
     }
@@ -73,49 +77,75 @@ fn welcome(alias: Alias) -> Welcome {
     }
 }
 
-async fn scene() -> Scene {
-    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = upstream.local_addr().unwrap().to_string().parse().unwrap();
+/// What answers visits: an agent without its link.
+struct Hosting {
+    host: Arc<Host>,
+    network: MemoryTransport,
+    app: AppName,
+    alias: Alias,
+    shutdown: CancellationToken,
+}
+
+/// The app is `recipes`.
+fn hosting(upstream: &TcpListener, session: Config) -> Hosting {
     let routes = Arc::new(Routes::load(None).unwrap());
     let app = AppName::parse("recipes").unwrap();
-    routes
-        .expose(
-            app.clone(),
-            RouteEntry {
-                upstream: address,
-                preserve_host: false,
-            },
-        )
-        .unwrap();
+    routes.expose(app.clone(), entry(upstream)).unwrap();
     let key = Arc::new(IdentityKey::from_seed([7; 32]));
     let alias = Alias::candidate(&key.peer_id(), 0);
     let network = MemoryTransport::new();
-    let transport = Arc::new(network.clone());
-    let sessions = Arc::<Sessions>::default();
     let host = Arc::new(Host {
         key,
-        routes: Arc::clone(&routes),
-        transport,
+        routes,
+        transport: Arc::new(network.clone()),
         network: Arc::new(p2claw_network::Machine),
-        session: Config::default(),
-        sessions: Arc::clone(&sessions),
+        session,
+        sessions: Arc::default(),
     });
-    let mut offered = network.offer().await.unwrap();
-    let offer = offer_of(offered.offer.clone(), &app, &alias);
-    let (signed, visit) = answer(&host, &offer, &welcome(alias)).await.unwrap();
-    offered.peer.accept_answer(&signed.sdp).unwrap();
-    let (visitor, driver) = connection::connect(Role::Visitor, Config::default(), offered.peer);
+    Hosting {
+        host,
+        network,
+        app,
+        alias,
+        shutdown: CancellationToken::new(),
+    }
+}
+
+fn entry(upstream: &TcpListener) -> RouteEntry {
+    RouteEntry {
+        upstream: upstream.local_addr().unwrap().to_string().parse().unwrap(),
+        preserve_host: false,
+    }
+}
+
+impl Hosting {
+    /// A visit whose offer has these lines too: the visitor's end, and the agent's task.
+    async fn visit(&self, lines: &str) -> (Box<dyn Peer>, JoinHandle<()>) {
+        let mut offered = self.network.offer().await.unwrap();
+        let offer = offer_of(offered.offer + lines, &self.app, &self.alias);
+        let welcome = welcome(self.alias.clone());
+        let (signed, visit) = answer(&self.host, &offer, &welcome).await.unwrap();
+        offered.peer.accept_answer(&signed.sdp).unwrap();
+        let (_, news) = mpsc::channel(1);
+        let introduction = Introduction::new(&offer, mpsc::channel(1).0);
+        let (host, shutdown) = (Arc::clone(&self.host), self.shutdown.clone());
+        let visit = tokio::spawn(visit.run(host, introduction, news, shutdown));
+        (offered.peer, visit)
+    }
+}
+
+async fn scene() -> Scene {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hosting = hosting(&upstream, Config::default());
+    let (peer, visit) = hosting.visit("").await;
+    let (visitor, driver) = connection::connect(Role::Visitor, Config::default(), peer);
     tokio::spawn(driver);
-    let shutdown = CancellationToken::new();
-    let (_, news) = mpsc::channel(1);
-    let introduction = Introduction::new(&offer, mpsc::channel(1).0);
-    let visit = tokio::spawn(visit.run(host, introduction, news, shutdown.clone()));
     Scene {
         upstream,
         visitor,
-        routes,
-        sessions,
-        shutdown,
+        routes: Arc::clone(&hosting.host.routes),
+        sessions: Arc::clone(&hosting.host.sessions),
+        shutdown: hosting.shutdown,
         visit,
     }
 }

@@ -139,6 +139,7 @@ async fn an_answer_of_another_session_is_refused() {
             .unwrap()
             .fingerprint,
         sdp: offered.offer,
+        max_message: 65_536,
         nonce: Nonce::from_bytes(&request.nonce).unwrap(),
         restarts: None,
     };

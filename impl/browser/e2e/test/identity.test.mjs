@@ -138,6 +138,13 @@ for (const storage of ["with storage", "without storage"]) {
     }, { timeout: 50_000 });
     assert.match(shell.reason, /pin/i);
     liar.lie = honest;
+    // Whatever the app still asks for now stays here, and the page is on top of it.
+    const reached = () => upstream.requests.filter(({ url }) => url.startsWith("/after-the-refusal")).length;
+    visit.frame?.evaluate(() => fetch("/after-the-refusal").then(() => undefined)).catch(() => undefined);
+    // An honest answer could be had now, were it asked for.
+    await visit.page.waitForTimeout(3_000);
+    assert.equal(reached(), 0, "no request of the app is sent");
+    assert.ok(!await visit.page.evaluate(() => document.elementFromPoint(innerWidth / 2, innerHeight / 2) instanceof HTMLIFrameElement), "the app is covered");
   }, { timeout: 90_000 });
 }
 

@@ -218,6 +218,10 @@ export enum Limit {
   ENVELOPE_MAX = 65_536,
   /** Session description, in bytes (SIG-012). */
   DESCRIPTION_MAX = 32_768,
+  /** Message where the SDP names no size, in bytes (RTC-007). */
+  MESSAGE_SIZE_DEFAULT = 65_536,
+  /** Message that an SDP has to allow, in bytes (RTC-026). */
+  MESSAGE_SIZE_LEAST = 16_384,
   /** Candidate, in bytes (SIG-013). */
   CANDIDATE_MAX = 1_024,
   /** `sdp_mid` of a candidate, in bytes (SIG-013). */
@@ -318,8 +322,6 @@ export enum Limit {
   TRANSPORT_QUEUE = 262_144,
   /** Lanes that an end makes (RTC-003). */
   LANES_MADE = 4,
-  /** Message where the SDP names no size, in bytes (RTC-007). */
-  MESSAGE_SIZE_DEFAULT = 65_536,
   /** Time between two checks that is asked for, in milliseconds (RTC-021). */
   PACING_WANTED_MS = 20,
   /** Time between two checks where nothing is asked for, in milliseconds (RTC-021). */

@@ -1,4 +1,5 @@
-/** What a session description says about the certificate of its DTLS end. */
+/** What a session description says about its end: the certificate, and how long messages may be. */
+import { Limit } from "../codec/registry.ts";
 
 /**
  * The SHA-256 fingerprint of a description; `undefined` unless there is one, and every
@@ -15,4 +16,10 @@ export function sdpFingerprint(sdp: string): Uint8Array | undefined {
   const match = /^sha-256 +([0-9a-f]{2}(?::[0-9a-f]{2}){31})$/.exec(value);
   if (!match?.[1]) return undefined;
   return Uint8Array.from(match[1].split(":"), (pair) => Number.parseInt(pair, 16));
+}
+
+/** Bytes of the longest message that the end of a description takes (RTC-007, RFC 8841 section 6.1). */
+export function sdpMaxMessage(sdp: string): number {
+  const sizes = [...sdp.matchAll(/^\s*a\s*=\s*max-message-size\s*:\s*(\d+)\s*$/gim)];
+  return Math.min(...(sizes.length > 0 ? sizes.map(([, size]) => Number(size) || Infinity) : [Limit.MESSAGE_SIZE_DEFAULT]));
 }

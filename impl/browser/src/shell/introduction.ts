@@ -1,9 +1,9 @@
 /** One exchange of offer and answer: for a new session, or to restart the ICE of one that runs. */
-import { Limit } from "../codec/registry.ts";
+import { Limit, SETTINGS } from "../codec/registry.ts";
 import { type Candidate, type IceServer, type VisitAnswer, decodeIceServers, decodeVisitStatement } from "../codec/signaling-messages.ts";
 import { equalBytes } from "../identity/bytes.ts";
 import type { HostLabel } from "../identity/host-label.ts";
-import { sdpFingerprint } from "../identity/sdp.ts";
+import { sdpFingerprint, sdpMaxMessage } from "../identity/sdp.ts";
 import { type Refusal, checkAnswer } from "../identity/statement.ts";
 import { RESERVED_PATH } from "../port/paths.ts";
 import type { KnownKey, Pins } from "./pins.ts";
@@ -62,6 +62,8 @@ export class Introduction {
       if (event.kind === "answer") {
         this.#answered = true;
         const agent = await this.#check(sdp, event.answer);
+        // RTC-026: the session sends frames of this length, and no longer ones.
+        if (sdpMaxMessage(event.answer.sdp) < SETTINGS.maxFrame.default) throw new VisitError("MALFORMED", "the machine takes no messages of this length");
         await prepared;
         if (this.#isOver()) return;
         if (this.#running) await this.#peer.setLocalDescription(this.#offer);

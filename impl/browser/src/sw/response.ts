@@ -66,7 +66,7 @@ export async function pageResponse(
     headers.delete("content-encoding");
     headers.delete("content-length");
   }
-  if (isDocument(request.destination, headers)) {
+  if (status !== 206 && isDocument(request.destination, headers)) {
     const type = headers.get("content-type") ?? "text/html";
     if (!/;\s*charset\s*=/i.test(type)) {
       const { charset, stream } = await peekCharset(content);

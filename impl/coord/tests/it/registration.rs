@@ -36,6 +36,15 @@ async fn idn_009_the_domain_is_the_one_that_was_asked() {
         let answer = raw.receive().await.unwrap();
         assert!(matches!(answer.kind, Some(Kind::Welcome(_))), "{host}");
     }
+    // What was signed for another name of the same coord is for that one.
+    for (host, other) in [("localhost:8788", DOMAIN), (DOMAIN, "localhost:8788")] {
+        let mut raw = RawAgent::connect_as(&service, host).await;
+        let challenge = raw.challenge().await;
+        let hello = hello(&key(1), other, &challenge.nonce, unix_ms());
+        raw.send(7, Kind::Hello(hello)).await;
+        let answer = raw.receive().await.unwrap();
+        assert!(matches!(answer.kind, Some(Kind::Error(_))), "{host}");
+    }
 }
 
 /// What the random source gives is what is given out; where it fails nothing is.

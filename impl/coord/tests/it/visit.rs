@@ -31,7 +31,7 @@ async fn sig_016_a_whole_visit() {
     assert_eq!(offer.app.as_str(), "recipes");
     assert_eq!(visit.location, format!("{VISITS}/{}", offer.session_id));
     agent.answer(&offer).await;
-    let VisitorEvent::Answer { sdp, peer_id } = visit.event().await else {
+    let VisitorEvent::Answer { sdp, peer_id, .. } = visit.event().await else {
         panic!("no answer")
     };
     assert_eq!((sdp, peer_id), (crate::sdp(4), agent.key.peer_id()));
@@ -194,10 +194,26 @@ async fn sig_020_bad_requests() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{expected}");
         assert_eq!(answer.code().await, expected);
     }
-    let fields = [("host", host.as_str()), ("content-type", "text/plain")];
-    let body = check(&agent.alias, None).request();
-    let answer = request(&service, Method::POST, VISITS, &fields, body).await;
-    assert_eq!(answer.code().await, "MALFORMED");
+    // The types that pages of other sites can send without being asked for permission, and none.
+    let visit = Visit::start(&service, &host, check(&agent.alias, None)).await;
+    for content_type in [
+        Some("text/plain"),
+        Some("application/x-www-form-urlencoded"),
+        Some("multipart/form-data; boundary=application/x-protobuf"),
+        None,
+    ] {
+        let content_type = content_type.map(|value| ("content-type", value));
+        let fields: Vec<_> = [("host", host.as_str())]
+            .into_iter()
+            .chain(content_type)
+            .collect();
+        let body = check(&agent.alias, None).request();
+        let answer = request(&service, Method::POST, VISITS, &fields, body).await;
+        assert_eq!(answer.code().await, "MALFORMED", "{content_type:?}");
+        let body = encode_update(vec![candidate(0)]);
+        let answer = request(&service, Method::POST, &visit.location, &fields, body).await;
+        assert_eq!(answer.code().await, "MALFORMED", "{content_type:?}");
+    }
     service.stop().await;
 }
 

@@ -107,13 +107,13 @@ impl Session {
 
     /// Whatever waits of the stream whose turn it is: no byte waits for a further one (SES-027).
     fn next_body(&mut self, lane: LaneId) -> Option<Bytes> {
-        let max_frame = self.max_frame();
+        let longest = self.longest_to_send();
         while let Some(id) = self.lanes[lane.index()].round.pop_front() {
             let Some(stream) = self.streams.get_mut(&id) else {
                 continue;
             };
             let session = self.credit.allowed.saturating_sub(self.credit.sent);
-            match stream.send.next_frame(id, max_frame, session) {
+            match stream.send.next_frame(id, longest, session) {
                 NextFrame::Frame { frame, body } => {
                     self.credit.sent += body as u64;
                     self.budget.bytes(body);

@@ -3,9 +3,9 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use p2claw_proto::v1 as proto;
 use p2claw_session::frame::{Frame, FrameType};
-use p2claw_session::{Config, ErrorCode, Event, Role};
+use p2claw_session::{Config, ErrorCode, Event, OpenError, Request, Role, WriteError};
 
-use crate::peer::{Peer, data, get, hello, id, lane, ok, request, response};
+use crate::peer::{Peer, data, fields, get, hello, id, lane, ok, request, response};
 
 fn large(config: Config) -> Config {
     Config {
@@ -122,6 +122,61 @@ fn sent_frames_keep_to_the_agreed_size() {
             lengths.push(message.len());
         }
         assert_eq!(lengths.iter().max(), Some(&longest));
+    }
+}
+
+/// RTC-007: what the transport takes to the other end is a bound of what is sent, and of nothing
+/// that comes in.
+#[test]
+fn sent_frames_keep_to_the_limit_of_the_transport() {
+    let config = Config {
+        send_buffer: 1 << 20,
+        ..large(Config::default())
+    };
+    let settings = [(1, 65_536), (2, 1 << 20), (3, 1 << 20)];
+    for (limit, longest) in [
+        (usize::MAX, 65_536),
+        (65_535, 65_535),
+        (20_000, 20_000),
+        (16_384, 16_384),
+        (1, 16_384),
+    ] {
+        let mut agent = Peer::with(Role::Agent, config.clone(), &settings);
+        agent.session.limit_frames(limit);
+        let longest_head = |len: usize| {
+            let mut head = ok(false);
+            head.fields = fields(&[("x-long", &"x".repeat(len))]);
+            head
+        };
+        agent.take(0, &request(1, true)).unwrap();
+        let refused = agent.session.respond(id(1), longest_head(longest));
+        assert_eq!(refused, Err(WriteError::HeadTooLarge));
+        // Type, stream, status, and the names and lengths of the parts.
+        agent
+            .session
+            .respond(id(1), longest_head(longest - 32))
+            .unwrap();
+        crate::peer::write(&mut agent.session, id(1), 200_000);
+        let trailers = || fields(&[("x-long", &"x".repeat(longest))]);
+        let refused = agent.session.finish(id(1), Some(trailers()));
+        assert_eq!(refused, Err(WriteError::HeadTooLarge));
+        let mut lengths = Vec::new();
+        while let Some(message) = agent.session.poll_transmit(lane(0)) {
+            lengths.push(message.len());
+        }
+        assert_eq!(lengths.iter().max(), Some(&longest), "limit {limit}");
+
+        agent.take_all(0, &[request(5, false), data(5, 65_534)]);
+
+        let mut visitor = Peer::with(Role::Visitor, config.clone(), &settings);
+        visitor.session.limit_frames(limit);
+        let asks = |len: usize| Request {
+            fields: fields(&[("x-long", &"x".repeat(len))]),
+            ..get("/")
+        };
+        let refused = visitor.session.open(asks(longest));
+        assert_eq!(refused, Err(OpenError::HeadTooLarge));
+        visitor.session.open(asks(longest - 32)).unwrap();
     }
 }
 

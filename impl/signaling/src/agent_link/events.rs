@@ -46,6 +46,8 @@ pub struct VisitOffer {
     pub sdp: String,
     /// The certificate in it.
     pub visitor_fingerprint: Fingerprint,
+    /// Bytes of the longest message that the visitor takes (spec RTC-007).
+    pub max_message: usize,
     /// The visitor's nonce.
     pub nonce: Nonce,
     /// The session that this offer restarts (spec SIG-044), by the id of the visit that set it up
@@ -163,7 +165,8 @@ pub(super) fn read_offer(
         .map_err(|error| (SignalCode::NoSuchApp, format!("failed to {error}")))?;
     let nonce = Nonce::from_bytes(&offer.nonce)
         .map_err(|error| (SignalCode::Malformed, format!("failed to {error}")))?;
-    let description = Description::parse(&offer.sdp)
+    let (visitor_fingerprint, max_message) = Description::parse(&offer.sdp)
+        .and_then(|description| Ok((description.fingerprint, description.message_limit()?)))
         .map_err(|error| (SignalCode::BadOffer, format!("failed to {error}")))?;
     // SIG-044: behind the checks that every offer has to pass.
     let restarts = match &offer.restarts[..] {
@@ -178,7 +181,8 @@ pub(super) fn read_offer(
         app,
         alias: alias.clone(),
         sdp: offer.sdp,
-        visitor_fingerprint: description.fingerprint,
+        visitor_fingerprint,
+        max_message,
         nonce,
         restarts,
     })

@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod nonces;
 mod proxy;
 mod refusals;
 mod restarts;

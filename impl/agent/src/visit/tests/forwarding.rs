@@ -255,6 +255,23 @@ async fn htp_034_the_bytes_of_a_body_stay_as_they_are() {
         assert_eq!(field(&response, "content-encoding"), coding.as_bytes());
         assert_eq!(field(&response, "content-length"), b"256");
         assert_eq!(body(&mut exchange).await.unwrap(), bytes);
+
+        let fields = [("content-encoding", coding), ("content-length", "256")];
+        let mut exchange = scene.send("POST", "/", &fields, false);
+        exchange
+            .body
+            .write(Bytes::from(bytes.clone()))
+            .await
+            .unwrap();
+        exchange.body.finish(None).unwrap();
+        let (mut stream, head) = scene.accept().await;
+        assert!(
+            head.contains(&format!("content-encoding: {coding}\r\n")),
+            "{head}"
+        );
+        let mut sent = vec![0; 256];
+        within(stream.read_exact(&mut sent)).await.unwrap();
+        assert_eq!(sent, bytes);
     }
 }
 

@@ -181,6 +181,7 @@ impl Agent {
             app: AppName::parse(app).unwrap(),
             alias: self.alias.clone(),
             visitor_fingerprint: description.fingerprint,
+            max_message: description.max_message,
             sdp: request.sdp,
             nonce: Nonce::from_bytes(&request.nonce).unwrap(),
             restarts: SessionId::from_bytes(&request.restarts).ok(),
