@@ -161,6 +161,30 @@ def descriptions():
     return {"type": "description", "comment": "`text`, then `then.text` repeated `then.times` times, is the SDP of an offer.", "cases": cases}
 
 
+def message_limits():
+    cases = []
+    attribute = "a=max-message-size:262144"
+
+    def add(name, comment, line, limit):
+        text = wire.sdp("offer", [LINE(VISITOR)]).replace(attribute + "\r\n", line and line + "\r\n")
+        rest = {"code": "BAD_OFFER"} if limit == "short" else {"max_message": limit}
+        cases.append(case("message-limit/" + name, comment, text, "invalid" if limit == "short" else "valid", ["RTC-007", "RTC-026"], **rest))
+
+    add("usual", "what browsers say", attribute, 262_144)
+    add("missing", "RFC 8841 section 6.1", "", 65_536)
+    add("none", "0 sets no limit", "a=max-message-size:0", None)
+    add("least", "a frame of the default `max_frame`", "a=max-message-size:16384", 16_384)
+    add("short", "", "a=max-message-size:16383", "short")
+    add("one", "", "a=max-message-size:1", "short")
+    add("below-the-default", "", "a=max-message-size:40000", 40_000)
+    add("no-number", "counts as missing", "a=max-message-size:many", 65_536)
+    add("two", "the lowest counts", attribute + "\r\na=max-message-size:40000", 40_000)
+    add("two-of-which-one-is-short", "", attribute + "\r\na=max-message-size:1", "short")
+    add("two-of-which-one-sets-none", "", "a=max-message-size:0\r\n" + attribute, 262_144)
+    add("beyond-any-frame", "more than 32 bits", "a=max-message-size:4294967296", 4_294_967_296)
+    return {"type": "message-limit", "comment": "`input` is the SDP of the other end.", "cases": cases}
+
+
 def candidates():
     cases = []
 
@@ -307,4 +331,4 @@ def signaling():
     return {"vectors": "signaling", "flags": {
         "Should": "follows a SHOULD; an end that differs knows why (SIG-011, SIG-031, SIG-032, SIG-041, SIG-047)",
         "OneSession": "the agent takes `max_visits` as the number of sessions that it bears; one that bears more knows why (SIG-014)",
-    }, "groups": [envelopes(), descriptions(), candidates(), *requests(), event_streams(), http_errors(), *links()]}
+    }, "groups": [envelopes(), descriptions(), message_limits(), candidates(), *requests(), event_streams(), http_errors(), *links()]}

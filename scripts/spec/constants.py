@@ -123,12 +123,10 @@ def rust_list(head, items, indent):
 
 
 def rust(registries):
-    first, step = grease(registries)
     parts = [
         f"//! The numbers of `spec/registries`, and their names.\n//!\n//! {HEADER}\n",
         "use crate::error::{ErrorCode, Fault};\n",
-        f"/// The lowest number of grease; such numbers stand for nothing (VER-020).\npub const GREASE_FIRST: u64 = {first:#04x};\n",
-        f"/// The distance from one number of grease to the next.\npub const GREASE_STEP: u64 = {step:#04x};\n",
+        *rust_grease(registries),
         rust_frame_types(registries["frame-types"]),
         rust_error_codes(registries["error-codes"]),
         rust_settings(registries["settings"]),
@@ -166,6 +164,14 @@ def rust_duration(row):
     return f"Duration::from_secs({grouped(time // 1_000)})" if time % 1_000 == 0 else f"Duration::from_millis({grouped(time)})"
 
 
+def rust_grease(registries):
+    first, step = grease(registries)
+    return [
+        f"/// The lowest number of grease; such numbers stand for nothing (VER-020).\npub const GREASE_FIRST: u64 = {first:#04x};\n",
+        f"/// The distance from one number of grease to the next.\npub const GREASE_STEP: u64 = {step:#04x};\n",
+    ]
+
+
 def rust_signaling(registries):
     codes = registries["signal-codes"]
     statuses = [f"        SignalCode::{pascal(row['name'])} => "
@@ -181,6 +187,7 @@ def rust_signaling(registries):
     return "\n".join([
         f"//! The numbers of `spec/registries` that signaling and gateways use, and their names.\n//!\n//! {HEADER}\n",
         "use p2claw_proto::v1::SignalCode;\n",
+        *rust_grease(registries),
         "/// The HTTP status of a signal code; registry `spec/registries/signal-codes.csv`.",
         "#[must_use]",
         "pub const fn http_status(code: SignalCode) -> Option<u16> {",

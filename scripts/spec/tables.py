@@ -53,8 +53,9 @@ def check(registries, limits, machines, writing):
             problem(relative(path), "has a marker of a generated part without its end")
 
         def filled(match, path=path):
+            nonlocal shown
             kind, name, columns, _ = match.groups()
-            shown.add((kind, name))
+            shown |= {(kind, one) for one in (name, *(columns.split() if kind == "limits" else ()))}
             body = body_of(kind, name, columns.split() or None)
             if body is None:
                 problem(relative(path), f"there is no {kind} {name}")
@@ -68,6 +69,10 @@ def check(registries, limits, machines, writing):
             write(path, wanted)
         else:
             problem(relative(path), "has a stale table or example: run scripts/spec-check --write")
+    for area in sorted(limits.shown()):
+        if ("limits", area) not in shown:
+            problem("spec/registries/limits.csv", f"the limits of {area} are shown nowhere: put `<!-- limits: {area} -->` "
+                    "and `<!-- end -->` into the document that they are of")
     for name in sorted(machines):
         if ("states", name) not in shown:
             problem(f"spec/states/{name}.csv", f"is shown nowhere: put `<!-- states: {name} -->` and `<!-- end -->` "

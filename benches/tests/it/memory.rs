@@ -8,7 +8,7 @@ use p2claw_proto::v1 as proto;
 use p2claw_session::frame::Frame;
 use p2claw_session::head::WEBSOCKET;
 use p2claw_session::limits::{
-    FIELDS_MAX, MESSAGE_CHARGE, SEND_BUFFER, SEND_CHUNKS_MAX, worst_case_memory,
+    FIELDS_MAX, MESSAGE_CHARGE, REFUSALS_MAX, SEND_BUFFER, SEND_CHUNKS_MAX, worst_case_memory,
 };
 use p2claw_session::{
     Config, ErrorCode, Fields, LaneId, MessageKind, Request, Response, Role, Session, StreamId,
@@ -49,6 +49,7 @@ fn fat_list() -> Fields {
 /// A session whose peer never reads, so that nothing it queues ever leaves.
 struct Victim {
     session: Session,
+    window: usize,
     now: Instant,
 }
 
@@ -57,6 +58,7 @@ impl Victim {
         let now = Instant::now();
         let mut victim = Self {
             session: Session::new(role, config.clone(), now),
+            window: usize::try_from(config.stream_credit).unwrap(),
             now,
         };
         let settings = [(0x5, 16), (0x4, 4_096), (0x2, 1 << 40), (0x3, 1 << 40)];
@@ -80,11 +82,10 @@ impl Victim {
 }
 
 /// Runs the attack, and says how much was held at its height: never more than the bound.
-fn peak(role: Role, attack: impl FnOnce(&mut Victim)) -> u64 {
-    let config = config(role);
-    let bound = bound(role);
+fn peak(role: Role, config: &Config, attack: impl FnOnce(&mut Victim)) -> u64 {
+    let bound = bound(role, config);
     let info = measure(|| {
-        let mut victim = Victim::new(role, &config);
+        let mut victim = Victim::new(role, config);
         attack(&mut victim);
         drop(victim);
     });
@@ -96,8 +97,8 @@ fn peak(role: Role, attack: impl FnOnce(&mut Victim)) -> u64 {
     info.bytes_max
 }
 
-fn bound(role: Role) -> u64 {
-    worst_case_memory(role, &config(role)) as u64
+fn bound(role: Role, config: &Config) -> u64 {
+    worst_case_memory(role, config) as u64
 }
 
 fn fat_request(stream: u64, protocol: &str) -> Frame {
@@ -131,7 +132,7 @@ enum Pieces {
 
 /// Sends pieces into a stream up to its window.
 fn fill(victim: &mut Victim, lane: u8, stream: u64, pieces: Pieces) {
-    let mut left = 65_536;
+    let mut left = victim.window;
     let sizes: &[usize] = match &pieces {
         Pieces::Body(sizes) => sizes,
         Pieces::Messages(size) => std::slice::from_ref(size),
@@ -205,7 +206,8 @@ fn full_agent(agent: &mut Victim, pieces: Pieces) {
             assert!(agent.hit(lane, &Frame::Trailers { stream, trailers }));
         }
     }
-    for number in 0..100 {
+    // As many refusals as may wait on each lane.
+    for number in 0..4 * REFUSALS_MAX as u64 {
         let lane = u8::try_from(number % 4).unwrap();
         assert!(agent.hit(lane, &fat_request(201 + 2 * number, "")));
     }
@@ -277,14 +279,19 @@ fn a_session_that_is_filled_stays_within_its_bound() {
         (Role::Agent, full_agent as fn(&mut Victim, Pieces)),
         (Role::Visitor, full_visitor),
     ] {
-        let bound = bound(role);
-        let mut most = 0;
-        for pieces in shapes {
-            let held = peak(role, |victim| attack(victim, pieces));
-            println!("{role:?}, {pieces:?}: {held} of {bound} bytes");
-            most = most.max(held);
+        for (config, shapes) in [
+            (config(role), shapes.as_slice()),
+            (Config::for_role(role), &shapes[2..3]),
+        ] {
+            let bound = bound(role, &config);
+            let mut most = 0;
+            for pieces in shapes {
+                let held = peak(role, &config, |victim| attack(victim, *pieces));
+                println!("{role:?}, {pieces:?}: {held} of {bound} bytes");
+                most = most.max(held);
+            }
+            assert!(most > bound / 4 * 3, "{role:?}: {most} of {bound} bytes");
         }
-        assert!(most > bound / 4 * 3, "{role:?}: {most} of {bound} bytes");
     }
 }
 
@@ -311,7 +318,7 @@ fn an_agent_under_floods() {
     ];
     for (number, flood) in floods.into_iter().enumerate() {
         let mut fell = false;
-        let held = peak(Role::Agent, |agent| {
+        let held = peak(Role::Agent, &config(Role::Agent), |agent| {
             assert!(agent.hit(0, &fat_request(1, "")));
             fell = !(1..100_000).all(|round| agent.hit(0, &flood(round)));
         });

@@ -161,7 +161,7 @@ impl Reader {
                     }
                     Ok(Status::Complete((line, size))) => {
                         self.buffer.advance(line);
-                        self.state = State::Chunk(size + LINE_END);
+                        self.state = State::Chunk(size.saturating_add(LINE_END));
                     }
                     Ok(Status::Partial) => return Ok(None),
                     Err(_) => return Err("a chunk has no size".into()),

@@ -29,7 +29,7 @@ mod traces;
 use p2claw_conformance::vectors::{ALL, Case, Expected, Source};
 
 /// Every group, so that a new one cannot be forgotten here.
-const GROUPS: [&str; 41] = [
+const GROUPS: [&str; 42] = [
     "alias",
     "alias-of-key",
     "app-name",
@@ -47,6 +47,7 @@ const GROUPS: [&str; 41] = [
     "jar",
     "link-agent",
     "link-coord",
+    "message-limit",
     "peer-id",
     "registration",
     "request-head",

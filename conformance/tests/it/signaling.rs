@@ -98,6 +98,22 @@ fn descriptions() {
     });
 }
 
+/// RTC-007, RTC-026: what a session may send to the end that describes itself so.
+#[test]
+fn message_limits() {
+    check(SIGNALING, "message-limit", |case| {
+        let description = Description::parse(&case.input::<String>().unwrap()).unwrap();
+        let Ok(limit) = description.message_limit() else {
+            return false;
+        };
+        if case.has("max_message") {
+            let wanted: Option<usize> = case.get("max_message").unwrap();
+            assert_eq!(limit, wanted.unwrap_or(usize::MAX), "{}", case.id);
+        }
+        true
+    });
+}
+
 /// SIG-013.
 #[test]
 fn candidates() {

@@ -1,4 +1,5 @@
-//! The one place that reads random sources. The wall clock is the network's.
+//! Random bits that nobody's safety rests on. The wall clock is the network's, and so are random
+//! bytes that have to be secret or fresh.
 
 /// Random bits; a system without a random source gives a fixed pattern, which costs variety only.
 /// Keys never come from here.

@@ -1,12 +1,13 @@
 /** The conformance kit's vectors about signaling, as far as a visitor meets them. */
 import assert from "node:assert/strict";
 import { encodeVisitRequest, encodeVisitUpdate, VisitEventReader, type VisitEvent } from "../src/codec/signaling-messages.ts";
-import { sdpFingerprint } from "../src/identity/sdp.ts";
+import { sdpFingerprint, sdpMaxMessage } from "../src/identity/sdp.ts";
 import { Connection } from "../src/shell/connection.ts";
 import { isCandidate } from "../src/shell/introduction.ts";
 import { Pins } from "../src/shell/pins.ts";
+import { Visit } from "../src/shell/visit.ts";
 import type { VisitError } from "../src/shell/visit-error.ts";
-import { SIGNAL_CODES } from "../src/codec/registry.ts";
+import { SETTINGS, SIGNAL_CODES } from "../src/codec/registry.ts";
 import { turns } from "./visit-bench.ts";
 import { type Case, fromHex, fromPieces, testVectors, toHex } from "./vector-file.ts";
 
@@ -178,7 +179,22 @@ testVectors("signaling", {
   "link-coord": LINK,
   "visit-agent": "what an agent does",
   "visit-coord": "what coord does",
-  "http-error": "what coord and edge write",
+  // SIG-019: what the page is told of a refusal
+  "http-error": async ({ input, status, body }: Case<{ code: string; detail: string }>) => {
+    const { fetch } = globalThis;
+    globalThis.fetch = () => Promise.resolve(Response.json(body, { status: status as number }));
+    try {
+      const refused = (error: VisitError): boolean => error.code === input.code && error.message === input.detail;
+      await assert.rejects(new Visit().run("v=0\r\n", new Uint8Array(32)).next(), refused);
+    } finally {
+      globalThis.fetch = fetch;
+    }
+  },
+  "message-limit": ({ input, result, max_message }: Case<string>) => {
+    const limit = sdpMaxMessage(input);
+    assert.equal(limit >= SETTINGS.maxFrame.default, result === "valid");
+    if (result === "valid") assert.equal(limit, max_message ?? Infinity);
+  },
 }, {
   description: { "a rule of coord and agent": 12 },
   "visit-request": { "no visitor sends it": 18 },

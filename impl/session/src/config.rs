@@ -1,7 +1,4 @@
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use p2claw_proto::v1 as proto;
 
@@ -14,6 +11,9 @@ use crate::limits::{
 use crate::registry::setting;
 use crate::session::reason_cut;
 use crate::{ErrorCode, Role, SessionError};
+
+/// The seed of grease where nobody chose one.
+const GREASE_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The version of the protocol that this crate speaks.
 pub(crate) const VERSION: u32 = 1;
@@ -40,7 +40,8 @@ pub struct Config {
     /// Silence before a PING.
     pub keep_alive: Duration,
     /// Send values that stand for nothing, chosen by this seed, so that peers keep ignoring them
-    /// (SES-091). Each default has another; `None` sends none.
+    /// (SES-091). Give each session another one where there is a source of random bits, which this
+    /// crate has not; `None` sends none.
     pub grease_seed: Option<u64>,
 }
 
@@ -71,14 +72,9 @@ impl Default for Config {
             software: concat!("p2claw/", env!("CARGO_PKG_VERSION")).to_owned(),
             send_buffer: SEND_BUFFER,
             keep_alive: KEEP_ALIVE,
-            grease_seed: Some(variety()),
+            grease_seed: Some(GREASE_SEED),
         }
     }
-}
-
-/// Another number each time. It has to vary and may be guessed, so what seeds hash maps will do.
-fn variety() -> u64 {
-    RandomState::new().hash_one(())
 }
 
 impl Config {

@@ -119,7 +119,7 @@ const _: () = {
     assert!(RESPONSE_WINDOW <= SESSION_WINDOW && SESSION_WINDOW <= WINDOW_MAX);
     assert!(SESSION_CREDIT_DEFAULT <= SESSION_WINDOW);
     assert!(STREAMS_DEFAULT <= STREAMS_MAX);
-    assert!(REFUSALS_MAX as u64 >= 2 * STREAMS_DEFAULT);
+    assert!(REFUSALS_MAX as u64 == 2 * STREAMS_DEFAULT);
     assert!(SEND_BUFFER >= FRAME_DEFAULT);
     // A page that is left with every stream open must not look like abuse.
     assert!(BUDGET as u64 >= 4 * COST_STREAM as u64 * STREAMS_DEFAULT);
@@ -133,6 +133,8 @@ const _: () = {
 /// they came from the peer and encoded where they wait for a lane. Not counted: memory that the
 /// application's own `Bytes` keep alive beyond their length.
 pub fn worst_case_memory(role: Role, config: &Config) -> usize {
+    // As a session takes it, so that no sum below overflows.
+    let config = config.clone().clamped();
     let streams = usize::try_from(config.max_streams).unwrap_or(usize::MAX);
     let bodies = usize::try_from(config.session_credit)
         .unwrap_or(usize::MAX)

@@ -2,6 +2,7 @@
 
 use crate::code;
 use crate::limits::{LINK_QUEUE, MAX_ENVELOPE, MAX_TEXT};
+use crate::registry::{GREASE_FIRST, GREASE_STEP};
 use bytes::Bytes;
 use p2claw_identity::statement::StatementError;
 use p2claw_proto::v1::envelope::Kind;
@@ -149,7 +150,7 @@ impl Outbox {
         }
         self.sent += 1;
         // Field numbers of the form 0x1f * N + 0x21 are never given to a kind (spec SIG-005).
-        let field = 0x1f * (random % 1000) + 0x21;
+        let field = GREASE_STEP * (random % 1000) + GREASE_FIRST;
         let mut bytes = Envelope {
             seq: self.sent,
             re: 0,

@@ -4,6 +4,12 @@
 
 use p2claw_proto::v1::SignalCode;
 
+/// The lowest number of grease; such numbers stand for nothing (VER-020).
+pub const GREASE_FIRST: u64 = 0x21;
+
+/// The distance from one number of grease to the next.
+pub const GREASE_STEP: u64 = 0x1f;
+
 /// The HTTP status of a signal code; registry `spec/registries/signal-codes.csv`.
 #[must_use]
 pub const fn http_status(code: SignalCode) -> Option<u16> {
@@ -68,7 +74,7 @@ pub mod http_error {
         pub const UPSTREAM_FAILED: HttpError = HttpError::new("UPSTREAM_FAILED", 502);
         /// The upstream sent no response head within the agent's idle limit.
         pub const UPSTREAM_TIMEOUT: HttpError = HttpError::new("UPSTREAM_TIMEOUT", 504);
-        /// The upstream's response head does not fit into one frame or has more than 256 fields.
+        /// The upstream's response head does not fit into one frame or has too many fields.
         pub const HEAD_TOO_LARGE: HttpError = HttpError::new("HEAD_TOO_LARGE", 502);
         /// An extended CONNECT with a protocol that the agent does not know.
         pub const UNSUPPORTED_PROTOCOL: HttpError = HttpError::new("UNSUPPORTED_PROTOCOL", 501);

@@ -35,7 +35,7 @@ pub enum SdpError {
     #[error("take the candidate of line {0}: shorten it to at most 1 KiB")]
     LongCandidate(usize),
     /// An `a=max-message-size` that no session fits.
-    #[error("keep to messages of {0} bytes: a=max-message-size has to allow 16384")]
+    #[error("keep to messages of {0} bytes: a=max-message-size has to allow {MESSAGE_LEAST}")]
     ShortMessages(usize),
 }
 

@@ -15,6 +15,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use p2claw_agent::registry::limit::RELAY_SEARCH;
 use p2claw_agent::{
     connection::{self, Connection, Driver, PathView},
     transport::Peer,
@@ -54,6 +55,7 @@ const SETTLE: Duration = limit::SETTLE;
 /// The same while the path is not known to be the best: behind a restart, or through a relay. For as
 /// long are direct pairs checked (RTC-022), and a slow machine may learn late of its own.
 const SETTLE_SEARCH: Duration = limit::SETTLE_SEARCH;
+const _: () = assert!(SETTLE_SEARCH.as_millis() >= RELAY_SEARCH.as_millis());
 
 /// How long the last words of a visit that failed may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);

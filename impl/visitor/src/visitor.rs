@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use p2claw_agent::{clock, transport::PeerTransport};
-use p2claw_identity::Nonce;
+use p2claw_identity::{Nonce, registry::limit::NONCE_BYTES};
 use p2claw_network::{Machine, Network};
 use p2claw_session::{Config, Role};
 use p2claw_signaling::visitor::VisitCheck;
@@ -134,7 +134,7 @@ impl Visitor {
 
     /// 32 bytes that nobody has seen before (IDN-016).
     pub(crate) fn nonce(&self) -> Result<Nonce, VisitorError> {
-        let mut bytes = [0; 32];
+        let mut bytes = [0; NONCE_BYTES];
         let filled = self.config.network.fill_random(&mut bytes);
         filled.map_err(|error| {
             let error = format!("make a nonce: the system gives no random bytes: {error}");

@@ -152,7 +152,7 @@ export const HTTP_UPSTREAM_UNAVAILABLE = { name: "UPSTREAM_UNAVAILABLE", status:
 export const HTTP_UPSTREAM_FAILED = { name: "UPSTREAM_FAILED", status: 502 } as const;
 /** The upstream sent no response head within the agent's idle limit. */
 export const HTTP_UPSTREAM_TIMEOUT = { name: "UPSTREAM_TIMEOUT", status: 504 } as const;
-/** The upstream's response head does not fit into one frame or has more than 256 fields. */
+/** The upstream's response head does not fit into one frame or has too many fields. */
 export const HTTP_HEAD_TOO_LARGE = { name: "HEAD_TOO_LARGE", status: 502 } as const;
 /** The request head does not fit into one frame. */
 export const HTTP_REQUEST_HEAD_TOO_LARGE = { name: "REQUEST_HEAD_TOO_LARGE", status: 431 } as const;

@@ -1,5 +1,5 @@
 /** One exchange of offer and answer: for a new session, or to restart the ICE of one that runs. */
-import { Limit, SETTINGS } from "../codec/registry.ts";
+import { Limit } from "../codec/registry.ts";
 import { type Candidate, type IceServer, type VisitAnswer, decodeIceServers, decodeVisitStatement } from "../codec/signaling-messages.ts";
 import { equalBytes } from "../identity/bytes.ts";
 import type { HostLabel } from "../identity/host-label.ts";
@@ -62,8 +62,6 @@ export class Introduction {
       if (event.kind === "answer") {
         this.#answered = true;
         const agent = await this.#check(sdp, event.answer);
-        // RTC-026: the session sends frames of this length, and no longer ones.
-        if (sdpMaxMessage(event.answer.sdp) < SETTINGS.maxFrame.default) throw new VisitError("MALFORMED", "the machine takes no messages of this length");
         await prepared;
         if (this.#isOver()) return;
         if (this.#running) await this.#peer.setLocalDescription(this.#offer);
@@ -126,6 +124,8 @@ export class Introduction {
       throw new VisitError("NO_ED25519", "this browser cannot check Ed25519 signatures");
     }
     if (!verdict.ok) throw refused(verdict.refusal, known, verdict.presented);
+    // RTC-026: the session sends frames of this length, and no longer ones.
+    if (sdpMaxMessage(answer.sdp) < Limit.MESSAGE_SIZE_LEAST) throw new VisitError("MALFORMED", "the machine takes no messages of this length");
     const other = await this.#pins.keep(verdict.peerId);
     if (other) throw refused("PINNED_KEY", [...known, other], verdict.peerId);
     const { sessionId } = decodeVisitStatement(answer.statement);

@@ -88,7 +88,10 @@ fn requests(mut said: &[u8]) -> Vec<VisitRequest> {
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "))
             .map_or(0, |length| length.parse().unwrap());
-        let body = &said[end + 4..][..length];
+        // One that was still under way when its visit ended is none.
+        let Some(body) = said[end + 4..].get(..length) else {
+            break;
+        };
         if head.starts_with("POST /.well-known/p2claw/v1/visits ") {
             requests.push(VisitRequest::decode(body).unwrap());
         }
