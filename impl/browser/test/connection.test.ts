@@ -12,6 +12,13 @@ test("lanes are agreed on beforehand, with the numbers of the lanes", async () =
   connection.close();
 });
 
+// RTC-004
+test("nobody listens for channels that the agent opens", async () => {
+  const { connection, peer } = await Bench.open();
+  assert.equal(peer.ondatachannel, undefined);
+  connection.close();
+});
+
 // RTC-011
 test("the offer waits for no candidate, and those that come later follow it", async () => {
   // Nothing has been gathered when the answer is here.

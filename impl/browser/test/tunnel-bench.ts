@@ -18,6 +18,7 @@ export class FakeChannel {
   binaryType = "";
   bufferedAmountLowThreshold = 0;
   onmessage: ((event: { data: ArrayBuffer }) => void) | undefined;
+  onclose: (() => void) | undefined;
   readonly sent: Seen[] = [];
 
   send(message: Uint8Array): void {
@@ -97,9 +98,10 @@ export class Bench {
     return port;
   }
 
-  async connect(settings: msg.Setting[] = []): Promise<{ channel: FakeChannel; link: Link }> {
+  async connect(settings: msg.Setting[] = [], lanes = 1): Promise<{ channel: FakeChannel; channels: FakeChannel[]; link: Link }> {
     const channel = new FakeChannel();
-    const link: Link = new Link([channel as unknown as RTCDataChannel], "test", {
+    const channels = [channel, ...Array.from({ length: lanes - 1 }, () => new FakeChannel())];
+    const link: Link = new Link(channels as unknown as RTCDataChannel[], "test", {
       onReady: () => this.room.use(link),
       onOpen: () => undefined,
       onDraining: () => undefined,
@@ -109,7 +111,7 @@ export class Bench {
     links.push(link);
     await turn();
     channel.deliver(F.HELLO, 0, msg.encodeSessionHello({ versions: [1], settings, software: "agent" }));
-    return { channel, link };
+    return { channel, channels, link };
   }
 
   tell(message: ToTunnel): void {

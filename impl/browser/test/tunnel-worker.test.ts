@@ -64,6 +64,18 @@ test("a session that ends says LOST to the requests on it", async () => {
   assert.equal(last?.t === "fail" && last.id === id && last.code, "LOST");
 });
 
+// RTC-006
+test("a lane that closes ends the session, and no lane closes alone", async () => {
+  const bench = new Bench();
+  const { channels } = await bench.connect([], 3);
+  const id = await bench.request("GET", false);
+  assert.deepEqual(channels.map(({ readyState }) => readyState), ["open", "open", "open"]);
+  channels[1]?.onclose?.();
+  const last = bench.posted.at(-1);
+  assert.equal(last?.t === "fail" && last.id === id && last.code, "LOST");
+  assert.deepEqual(channels.map(({ readyState }) => readyState), ["closed", "closed", "closed"]);
+});
+
 // SES-072
 test("the last words go out although a lot is buffered", async () => {
   const bench = new Bench();

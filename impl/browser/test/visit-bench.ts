@@ -24,6 +24,7 @@ export class FakePeer {
   oniceconnectionstatechange: (() => void) | undefined;
   onconnectionstatechange: (() => void) | undefined;
   onicecandidate: ((event: { candidate: Gathered | null }) => void) | undefined;
+  ondatachannel: unknown;
   constructor() {
     FakePeer.last = this;
   }
