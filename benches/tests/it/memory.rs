@@ -8,7 +8,8 @@ use p2claw_proto::v1 as proto;
 use p2claw_session::frame::Frame;
 use p2claw_session::head::WEBSOCKET;
 use p2claw_session::limits::{
-    FIELDS_MAX, MESSAGE_CHARGE, REFUSALS_MAX, SEND_BUFFER, SEND_CHUNKS_MAX, worst_case_memory,
+    FIELDS_MAX, MESSAGE_CHARGE, PONGS_MAX, REFUSALS_MAX, SEND_BUFFER, SEND_CHUNKS_MAX,
+    worst_case_memory,
 };
 use p2claw_session::{
     Config, ErrorCode, Fields, LaneId, MessageKind, Request, Response, Role, Session, StreamId,
@@ -178,6 +179,27 @@ fn stuff(session: &mut Session, stream: u64, pieces: Pieces) {
     }
 }
 
+/// Both bodies, or all messages, behind the heads of a stream, and fat trailers where there are any.
+fn crowd(victim: &mut Victim, lane: u8, stream: u64, pieces: Pieces) {
+    stuff(&mut victim.session, stream, pieces);
+    fill(victim, lane, stream, pieces);
+    if matches!(pieces, Pieces::Body(_)) {
+        let stream = id(stream);
+        victim.session.finish(stream, Some(fat_list())).unwrap();
+        let trailers = proto::Trailers {
+            fields: fat_fields(),
+        };
+        assert!(victim.hit(lane, &Frame::Trailers { stream, trailers }));
+    }
+}
+
+/// As many PINGs as may wait for their answers.
+fn ping(victim: &mut Victim) {
+    for token in 0..PONGS_MAX as u64 {
+        assert!(victim.hit(0, &Frame::Ping { token }));
+    }
+}
+
 /// An agent whose visitor sends all that it may and takes nothing: heads as large as they may be,
 /// on both ways, full send buffers, refusals on every lane, PONGs, and bodies in the given pieces.
 fn full_agent(agent: &mut Victim, pieces: Pieces) {
@@ -194,26 +216,14 @@ fn full_agent(agent: &mut Victim, pieces: Pieces) {
             };
             agent.session.respond(id(stream), response).unwrap();
         }
-        stuff(&mut agent.session, stream, pieces);
-        fill(agent, lane, stream, pieces);
-        if !messages {
-            let session = &mut agent.session;
-            session.finish(id(stream), Some(fat_list())).unwrap();
-            let trailers = proto::Trailers {
-                fields: fat_fields(),
-            };
-            let stream = id(stream);
-            assert!(agent.hit(lane, &Frame::Trailers { stream, trailers }));
-        }
+        crowd(agent, lane, stream, pieces);
     }
     // As many refusals as may wait on each lane.
     for number in 0..4 * REFUSALS_MAX as u64 {
         let lane = u8::try_from(number % 4).unwrap();
         assert!(agent.hit(lane, &fat_request(201 + 2 * number, "")));
     }
-    for token in 0..16 {
-        assert!(agent.hit(0, &Frame::Ping { token }));
-    }
+    ping(agent);
 }
 
 /// A visitor whose page reads nothing, and whose agent takes nothing behind its requests.
@@ -244,21 +254,9 @@ fn full_visitor(visitor: &mut Victim, pieces: Pieces) {
             let stream = id(stream);
             assert!(visitor.hit(lane, &Frame::Response { stream, head }));
         }
-        stuff(&mut visitor.session, stream, pieces);
-        fill(visitor, lane, stream, pieces);
-        if !messages {
-            let session = &mut visitor.session;
-            session.finish(id(stream), Some(fat_list())).unwrap();
-            let trailers = proto::Trailers {
-                fields: fat_fields(),
-            };
-            let stream = id(stream);
-            assert!(visitor.hit(lane, &Frame::Trailers { stream, trailers }));
-        }
+        crowd(visitor, lane, stream, pieces);
     }
-    for token in 0..16 {
-        assert!(visitor.hit(0, &Frame::Ping { token }));
-    }
+    ping(visitor);
 }
 
 /// SES-093, SES-040, SES-042: a peer that sends all that it may, in the pieces that cost most, and
